@@ -1,5 +1,5 @@
-//! What policies said, as it is found by person and by policy: why a policy did or did not fire. Kept by
-//! what was said, and of each policy the last match and the last error for good.
+//! The decision log, indexed by person and by policy: why a policy did or did not fire. Retention depends on the
+//! verdict; the last match and the last error of each policy are kept forever.
 
 use super::Error;
 use super::commit::{Asked, Class, Consumed, PolicyVerdict, class, kept_for};
@@ -8,7 +8,7 @@ use super::state::Draft;
 use super::values::Pointer;
 use crate::model::{Event, Timestamp};
 
-/// Newest first, and of one event what says most before what says less.
+/// Builds the key of an entry: newest first, and within one event the most informative verdict first.
 fn key(asked: &Asked, number: u64) -> Vec<u8> {
     of_person(&asked.subject.person(), &asked.said.policy)
         .time_descending(asked.at)
@@ -26,8 +26,8 @@ pub(super) fn of_policy(policy: &str, class: Class) -> Key {
     Key::new(Kind::AskedOf).text(policy).byte(class as u8)
 }
 
-/// What each policy said about an event, under the person it was about; and the event itself, so that another
-/// policy can be asked about it later.
+/// Stores each policy's verdict on an event under the person, and the event itself, for later evaluation by other
+/// policies.
 pub(super) fn consumed(
     draft: &mut Draft<'_>,
     consumed: &Consumed,
@@ -38,7 +38,7 @@ pub(super) fn consumed(
         draft.put(keys::heard(&event.key), event)?;
     }
     for (number, said) in (0..).zip(&consumed.verdicts) {
-        // What no policy said is not about a policy.
+        // A verdict without a policy is not indexed.
         if said.policy.is_empty() {
             continue;
         }
@@ -70,8 +70,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, asked: &Asked, number: u64) -> Result
     draft.put(key, asked)
 }
 
-/// Forgets what is past its time. It looks only at the state and at `now`, so doing it twice is doing it
-/// once.
+/// Removes expired entries. Depends only on the state and `now`, which makes it idempotent.
 pub(super) fn prune(draft: &mut Draft<'_>, sequence: u64, now: Timestamp) -> Result<(), Error> {
     const AT_ONCE: usize = 1_000;
     let prefix = Key::new(Kind::AskedOf).end();
@@ -89,7 +88,7 @@ pub(super) fn prune(draft: &mut Draft<'_>, sequence: u64, now: Timestamp) -> Res
             if !stays && pointer.at < now - kept_for(pointer.verdict) {
                 old.push((key.to_vec(), pointer.key));
             }
-            // Goes on right where it stopped: who was seen as the first of a kind is not met again.
+            // Continues where it stopped: the first entries of a class were handled already.
             from = (old.len() == AT_ONCE).then(|| key.to_vec());
             from.is_none()
         })?;
@@ -102,8 +101,8 @@ pub(super) fn prune(draft: &mut Draft<'_>, sequence: u64, now: Timestamp) -> Res
     Ok(())
 }
 
-/// What was said of an event, by its key: as long as the longest-kept of its answers, and at least as long
-/// as the event is known to have been seen.
+/// Removes expired verdicts by event key. They are kept as long as the longest retention of their verdicts, and at
+/// least as long as the event's dedupe mark.
 pub(super) fn prune_events(
     draft: &mut Draft<'_>,
     sequence: u64,

@@ -1,14 +1,13 @@
-//! The check of a value of the state. How its payload is written is in `shape`.
-//! Pure; it knows neither files nor sled.
+//! Checks values of the state; `shape` defines the payload. Pure; independent of files and sled.
 
 use super::shape;
 
-/// Another one than the state has makes it anew from the journal at the next start.
+/// A state with another version is rebuilt from the journal at the next start.
 const VALUE_VERSION: u8 = shape::VERSION as u8;
-/// Version and checksum before a value's payload.
+/// Bytes of version and checksum before a value's payload.
 const VALUE_HEAD: usize = 5;
 
-/// The checksum covers the key, so that a value under a wrong key is noticed too.
+/// Returns the checksum of a value. It covers the key, which detects a value under a wrong key.
 fn checksum(key: &[u8], payload: &[u8]) -> u32 {
     let mut hash = crc32fast::Hasher::new();
     hash.update(key);
@@ -16,7 +15,7 @@ fn checksum(key: &[u8], payload: &[u8]) -> u32 {
     hash.finalize()
 }
 
-/// A value as it lies in the state.
+/// Returns a value as stored in the state.
 pub(super) fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(VALUE_HEAD + payload.len());
     value.push(VALUE_VERSION);
@@ -25,19 +24,19 @@ pub(super) fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
     value
 }
 
-/// The payload of a value; none if it fails its check.
+/// Returns the payload of a value; `None` if the check fails.
 pub(super) fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
     let (head, payload) = value.split_at_checked(VALUE_HEAD)?;
     let (version, sum) = head.split_first()?;
     (*version == VALUE_VERSION && sum == checksum(key, payload).to_be_bytes()).then_some(payload)
 }
 
-/// Whether a program with other shapes wrote a value.
+/// Returns whether another version of the shapes wrote a value.
 pub(super) fn is_of_another_version(value: &[u8]) -> bool {
     value.first().is_some_and(|version| *version != VALUE_VERSION)
 }
 
-/// The checksum that a sealed value carries, spread over 64 bits, for the sum over all values.
+/// Returns the checksum of a sealed value, spread over 64 bits, for the sum over all values.
 pub(super) fn weight(value: &[u8]) -> u64 {
     let sum = value.get(1..VALUE_HEAD).and_then(|sum| sum.try_into().ok()).map_or(0, u32::from_be_bytes);
     (u64::from(sum) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)

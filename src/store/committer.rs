@@ -1,5 +1,5 @@
-//! Two threads. The committer takes whatever is waiting, writes it as one frame and syncs once; the
-//! applier brings sled along. It decides nothing about cases.
+//! The store's two threads. The committer writes all waiting commits as one frame and syncs once; the applier updates
+//! sled. Independent of case logic.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,24 +16,23 @@ use super::room::{Level, Room};
 use super::state::{Draft, State};
 use super::{Error, Options, projection, rebuild};
 
-/// More writes than these are not put into one batch: large batches of cold keys take much memory. About
-/// 32 cases.
+/// Maximum of writes in one batch, about 32 cases: large batches of cold keys use much memory.
 const BATCH: usize = 512;
 
-/// How often the disk is looked at while nothing can be written.
+/// How often the disk is checked while nothing can be written.
 const LOOK_FOR_ROOM_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 
-/// When the one who commits goes on.
+/// When the caller of a commit continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Until {
     Durable,
     Visible,
 }
 
-/// A commit on its way.
+/// A commit in progress.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// Encoded by the task that asks, not by the committer.
+    /// Encoded by the calling task, not by the committer.
     pub(super) record: Vec<u8>,
     pub(super) body: Body,
     pub(super) until: Until,
@@ -41,18 +40,18 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Brings new events or opens a case: what is refused when the disk is nearly full.
+    /// Returns whether it brings new events or opens a case, which is refused when the disk is nearly full.
     fn takes_in(&self) -> bool {
         matches!(&self.body, Body::Commit(commit) if commit.takes_in())
     }
 
     fn refuse(self, error: Error) {
-        // Whoever asked may have gone; then nobody needs the answer.
+        // The caller may have stopped waiting; then the answer is dropped.
         drop(self.done.send(Err(error)));
     }
 }
 
-/// A record that is in the journal.
+/// A record that is durable in the journal.
 #[derive(Debug)]
 pub(super) struct Durable {
     sequence: u64,
@@ -82,7 +81,7 @@ impl Committer {
         while let Some(first) = self.queue.blocking_recv() {
             let group = self.gather(first);
             if let Err(reason) = self.commit(group) {
-                // Those who wait are dropped without an answer: nothing of theirs counts.
+                // Waiting requests are dropped without an answer: they are not committed.
                 (self.options.failure)(&reason);
                 return;
             }
@@ -127,8 +126,8 @@ impl Committer {
         }
     }
 
-    /// Holds the group back until the disk has space again. Nothing of it is acknowledged meanwhile, new
-    /// events are refused at once, and the end of the store refuses it all.
+    /// Holds the group back until the disk has space again. Nothing in it is acknowledged meanwhile, and new events are
+    /// refused at once. If the store closes, the whole group is refused.
     fn wait_for_room(&mut self, mut group: Vec<Request>) -> Vec<Request> {
         tracing::error!("writing to the store: the disk is full and the reserve is used; free some space");
         loop {
@@ -182,7 +181,7 @@ fn refuse_intake(group: Vec<Request>) -> Vec<Request> {
     rest
 }
 
-/// Brings sled along.
+/// Applies records to sled.
 pub(super) struct Applier {
     pub(super) dir: PathBuf,
     pub(super) state: Arc<State>,
@@ -193,7 +192,7 @@ pub(super) struct Applier {
 }
 
 impl Applier {
-    /// Sled's errors and panics are not survived but healed: the next start makes the state anew.
+    /// Handles errors and panics of sled: marks the state for a rebuild at the next start.
     pub(super) fn run(self) {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.work()));
         let reason = match outcome {

@@ -1,4 +1,4 @@
-//! The directory of a store: its lock, its secret, and where its parts lie.
+//! The directory of a store: its lock, its secret, and the paths of its parts.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ pub(super) fn journal_dir(dir: &Path) -> PathBuf {
     dir.join("journal")
 }
 
-/// Removes the work of a command, if it is there.
+/// Removes the files of a command, if they exist.
 pub(super) fn clear(scratch: &Path) -> Result<(), Error> {
     match std::fs::remove_dir_all(scratch) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -38,11 +38,11 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), Error> {
     dir.parent().filter(|parent| parent.is_dir()).map_or(Ok(()), journal::sync_dir)
 }
 
-/// How often an open store is tried again, 20 ms apart. A process that another thread starts holds a copy of
-/// the lock from its fork to its exec, and a daemon that ends lets go of its lock last.
+/// Number of tries for the lock, 20 ms apart. A process that another thread starts holds a copy of the lock from its
+/// fork to its exec. A stopping daemon releases its lock last.
 const LOCK_TRIES: u32 = 50;
 
-/// Held while the store is open; the system releases it when the process ends, however it ends.
+/// Locks the store. The system releases the lock when the process ends, in any way.
 pub(super) fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join("lock");
     let doing = || format!("locking {}", path.display());
@@ -58,7 +58,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, Error> {
     Err(Error::Locked(dir.display().to_string()))
 }
 
-/// The secret of a store that was made.
+/// Reads the secret of an existing store.
 pub fn secret(dir: &Path) -> Result<Secret, Error> {
     let path = dir.join("secret");
     let text = std::fs::read_to_string(&path).map_err(Error::io(format!("reading {}", path.display())))?;

@@ -1,10 +1,10 @@
-//! What can fail in a store.
+//! Errors of a store.
 
 use std::io;
 
 use super::commit::Loss;
 
-/// A failed read or a store that cannot serve any more.
+/// A failed read, or a store that can no longer serve.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("while {doing}: {cause}")]
@@ -32,7 +32,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it says that the disk is full: the same may work later.
+    /// Returns whether the disk is full: a later retry may succeed.
     pub fn is_no_room(&self) -> bool {
         match self {
             Self::Full | Self::NoRoom { .. } => true,
@@ -47,7 +47,7 @@ impl Error {
     }
 }
 
-/// Whether an error says that the disk is full.
+/// Returns whether an I/O error means that the disk is full.
 pub(super) fn no_room(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

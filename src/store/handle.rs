@@ -1,4 +1,4 @@
-//! An open store, as other rooms hold it: commits are handed to the committer, and clones share what is behind.
+//! The handle on an open store: passes commits to the committer; clones share one store.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -15,13 +15,13 @@ use super::shape;
 use super::state::State;
 use crate::model::{Secret, Timestamp};
 
-/// An open store; clones share it. The last one to go waits until what was handed in is on disk.
+/// An open store; clones share it. Dropping the last one waits until submitted commits are on disk.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What the clones of a store share.
+/// State shared by the clones of a store.
 pub(super) struct Shared {
     pub state: Arc<State>,
     pub secret: Secret,
@@ -31,7 +31,7 @@ pub(super) struct Shared {
     pub dir: PathBuf,
     pub queue: Mutex<Option<mpsc::Sender<Request>>>,
     pub threads: Mutex<Vec<JoinHandle<()>>>,
-    /// The last to go: sled has let go of its files when another may open the store.
+    /// Dropped last: sled must release its files before another process may open the store.
     pub _lock: File,
 }
 
@@ -42,20 +42,20 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Store {
-    /// Durable when it returns (the journal's fdatasync), visible to reads of this store's clones too.
-    /// An error of write or sync ends the process (exit 70). Once handed over it happens, also if the one who
-    /// waits goes away; commits of one task that waits for each are in its order.
+    /// Commits durably (the journal's fdatasync) and visibly to reads of all clones. A write or sync error ends the
+    /// process (exit 70). A submitted commit happens even if the caller stops waiting. Commits of one task that awaits
+    /// each stay in order.
     pub async fn commit(&self, commit: Commit) -> Result<(), Error> {
         self.submit(Body::Commit(commit), Until::Visible).await
     }
 
-    /// Durable when it returns; reads see it a moment later. Enough to acknowledge an event.
+    /// Commits durably; reads see it a moment later. Enough to acknowledge an event.
     pub async fn commit_durable(&self, commit: Commit) -> Result<(), Error> {
         self.submit(Body::Commit(commit), Until::Durable).await
     }
 
-    /// Forgets marks of events that were consumed more than 45 days ago, and what policies said that is past
-    /// its time. Part of the journal like any commit, so that a rebuild forgets the same ones.
+    /// Removes dedupe marks of events consumed more than 45 days ago, and expired verdicts. Recorded in the journal,
+    /// which makes a rebuild remove the same ones.
     pub async fn prune(&self, now: Timestamp) -> Result<(), Error> {
         let before = now - MARKS_KEPT;
         self.submit(Body::Prune(before), Until::Visible).await
@@ -67,45 +67,44 @@ impl Store {
         let record = shape::encode(&body)?;
         let (done, answer) = oneshot::channel();
         queue.send(Request { record, body, until, done }).await.map_err(|_| Error::Closed)?;
-        // The sender goes without a word when the committer has failed: nothing may count as committed.
+        // The channel closes without an answer if the committer failed: nothing counts as committed.
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// The store's own random secret, made once.
+    /// Returns the store's own random secret, created once.
     pub fn secret(&self) -> Secret {
         self.shared.secret.clone()
     }
 
-    /// Changes after each applied group, so that who waits for events looks again.
+    /// Changes after each applied group, for tasks that wait for events.
     pub fn applied(&self) -> watch::Receiver<u64> {
         self.shared.applied.clone()
     }
 
-    /// Changes only after groups that brought more than events on their way through the inbox, so that who
-    /// waits for cases is not woken by every login of everybody.
+    /// Changes only after groups with more than inbox events, which keeps case tasks asleep during unrelated events.
     pub fn cases_applied(&self) -> watch::Receiver<u64> {
         self.shared.cases.clone()
     }
 
-    /// Whether the disk is nearly full, so that new events and new cases are refused.
+    /// Returns whether the disk is nearly full; new events and new cases are then refused.
     pub fn is_full(&self) -> bool {
         self.shared.room.is_full()
     }
 
-    /// Looks at the disk now, which opens the intake again when there is space. May write the reserve, so it
-    /// blocks for a moment.
+    /// Checks the disk now, which reopens the intake if there is space. May write the reserve and therefore block for a
+    /// moment.
     pub fn look_for_room(&self) -> bool {
         self.shared.room.look();
         !self.is_full()
     }
 
-    /// Values of sled that failed their check since the start. Each was named in the log; the next start
-    /// makes sled anew from the journal.
+    /// Returns the number of values of sled that failed their check since the start. The log names each; the next start
+    /// rebuilds sled from the journal.
     pub fn damaged(&self) -> u64 {
         self.shared.state.damaged()
     }
 
-    /// Ends the committer after what it has; reads go on. The directory is free for another process when the
+    /// Stops the committer after pending commits; reads continue. The directory is free for another process after the
     /// last clone is dropped.
     pub async fn close(&self) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);

@@ -1,5 +1,5 @@
-//! The whole journal, read again while the store is open. Records are decoded on all cores and handed over in
-//! their order; nothing waits for it.
+//! Reads the whole journal while the store is open. Records are decoded on all cores and delivered in order, without
+//! blocking commits.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,24 +12,23 @@ use super::journal::{self, Piece};
 use super::shape::page::Page;
 use super::{Error, shape};
 
-/// Bytes of records that one thread decodes in one go.
+/// Bytes of records that one thread decodes at once.
 const AT_ONCE: usize = 1 << 20;
-/// Such parts that wait for a thread, or for their turn.
+/// Maximum of parts that wait for a thread or for delivery.
 const WAITING: usize = 8;
 
-/// Records with their sequences, and where the part stands in the order.
+/// Records with their sequences, and the part's position.
 struct Part {
     place: u64,
     records: Vec<(u64, Vec<u8>)>,
 }
 
-/// A part that was decoded, or why it was not.
+/// A decoded part, or its error.
 type Decoded<T> = (u64, Result<Vec<T>, Error>);
 
 impl Store {
-    /// Everything that was committed, as far as it is on disk when this begins to read: `pick` takes from
-    /// each commit what is wanted, on several threads, and `take` gets that in order; if it says false, the
-    /// reading ends as if the store were closed.
+    /// Reads all commits that are on disk at the start of the call. `pick` extracts data from each commit, on several
+    /// threads; `take` receives it in order. If `take` returns false, reading ends with `Error::Closed`.
     pub fn history<T: Send>(
         &self,
         pick: &(dyn Fn(Page) -> T + Sync),
@@ -38,7 +37,7 @@ impl Store {
         let dir = journal_dir(&self.shared.dir);
         let (parts, taken) = sync_channel::<Part>(WAITING);
         let (decoded, answers) = sync_channel::<Decoded<T>>(WAITING);
-        // Each that decodes has a share of it: when the last one ends, the reader has nobody to read for.
+        // Each decoder holds a share: when the last one ends, the reader stops.
         let taken = Arc::new(Mutex::new(taken));
         thread::scope(|scope| {
             let reader = scope.spawn(move || read(&dir, &parts));
@@ -46,10 +45,10 @@ impl Store {
                 let (taken, decoded) = (Arc::clone(&taken), decoded.clone());
                 scope.spawn(move || decode(&taken, &decoded, pick));
             }
-            // The answers end when the last of those that decode has ended.
+            // The channel closes when the last decoder ends.
             drop((decoded, taken));
             let taken = in_order(&answers, take);
-            // Whoever still waits to hand something over need not.
+            // Unblocks decoders that wait to send.
             drop(answers);
             let read = reader.join().unwrap_or(Err(Error::Closed));
             taken.and(read)
@@ -74,7 +73,7 @@ fn read(dir: &std::path::Path, parts: &SyncSender<Part>) -> Result<(), Error> {
         }
         Ok(())
     })?;
-    // If nobody takes it, somebody has failed, and says so.
+    // A closed channel means that a decoder failed and reports the error.
     let _ = parts.send(part);
     Ok(())
 }

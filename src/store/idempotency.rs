@@ -1,6 +1,6 @@
-//! `Idempotency-Key`: the same change asked for again is not a second one, also after a restart. What a request
-//! changed is marked in the commit of that change; its answer follows in a commit of its own. If the process
-//! ends between the two, the mark says that the change happened, and the answer is made of what is there.
+//! `Idempotency-Key`: a repeated request makes no second change, also after a restart. The commit of a change carries a
+//! mark of the request; a second commit stores the answer. If the process ends between the two, the mark proves the
+//! change, and the answer is rebuilt from the stored data.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,12 +10,12 @@ use super::commit::{About, Answer, Commit, Keyed};
 use super::handle::Store;
 use crate::model::Clock;
 
-/// Requests that are remembered; above this no new key is taken until older ones are forgotten.
+/// Maximum of remembered requests; above this new keys are refused until older ones expire.
 const MOST: usize = 100_000;
-/// A longer answer is not kept: it is made anew.
+/// Maximum of bytes of a stored answer; a longer one is rebuilt.
 const LONGEST_ANSWER: usize = 16 << 10;
 
-/// A request that is being carried out.
+/// A request in progress.
 #[derive(Debug)]
 struct UnderWay {
     key: String,
@@ -28,7 +28,7 @@ tokio::task_local! {
     static UNDER_WAY: Arc<UnderWay>;
 }
 
-/// A handle on the requests that are remembered. Clones share the count.
+/// A handle on the remembered requests. Clones share the count.
 #[derive(Debug, Clone)]
 pub struct Requests {
     store: Store,
@@ -42,23 +42,24 @@ impl Requests {
         Ok(Self { store, clock, remembered })
     }
 
-    /// Counts anew, after old ones were forgotten.
+    /// Recounts after expired requests were removed.
     pub fn recount(&self) -> Result<(), Error> {
         self.remembered.store(self.store.keyed_count(MOST)?, Ordering::Relaxed);
         Ok(())
     }
 
-    /// The request that was sent under a key, if one was.
+    /// Returns the earlier request with this key.
     pub fn keyed(&self, key: &str) -> Result<Option<Keyed>, Error> {
         self.store.keyed(key)
     }
 
-    /// Whether another key can be remembered.
+    /// Returns whether another key can be remembered.
     pub fn remembers_more(&self) -> bool {
         self.remembered.load(Ordering::Relaxed) < MOST
     }
 
-    /// Makes a change under a key: its commits carry the mark. Returns the result, and whether a commit did.
+    /// Makes a change under a key: its commits carry the mark. Returns the result, and whether a commit carried the
+    /// mark.
     pub async fn under_key<T>(&self, key: &str, request: &str, change: impl Future<Output = T>) -> (T, bool) {
         let marked = AtomicBool::new(false);
         let under_way = Arc::new(UnderWay { key: key.to_owned(), request: request.to_owned(), marked });
@@ -66,7 +67,7 @@ impl Requests {
         (done, under_way.marked.load(Ordering::Relaxed))
     }
 
-    /// Keeps the answer to a change that was made under a key.
+    /// Stores the answer to a change that was made under a key.
     pub async fn keep_answer(&self, key: &str, request: &str, answer: Answer) -> Result<(), Error> {
         let before = self.keyed(key)?;
         if before.is_none() {
@@ -82,7 +83,7 @@ impl Requests {
         self.store.commit(Commit { requests, ..Commit::default() }).await
     }
 
-    /// The mark that the commit of a change carries; none where no key was given.
+    /// Returns the mark for the commit of a change; empty without a key.
     pub fn mark(&self, about: About) -> Vec<Keyed> {
         let marked = UNDER_WAY.try_with(|under_way| {
             if !under_way.marked.swap(true, Ordering::Relaxed) {
@@ -95,18 +96,18 @@ impl Requests {
     }
 }
 
-/// Runs work to its end, also when the caller is dropped: a client that hangs up drops its request, and a lock that
-/// is released before its commit can be read would hand the next writer an older case.
+/// Runs work to its end, also when the caller is dropped. A client that disconnects drops its request, and a lock
+/// released before its commit is visible would give the next writer an outdated case.
 pub async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     match tokio::spawn(carried(work)).await.map_err(tokio::task::JoinError::try_into_panic) {
         Ok(done) => done,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // Only when the runtime ends, and then nobody waits any more.
+        // The runtime is shutting down; the result is not needed.
         Err(Err(_)) => std::future::pending().await,
     }
 }
 
-/// The same work with the request of the present task, for work that goes on in a task of its own.
+/// Carries the current task's request into work that runs in a task of its own.
 fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     let under_way = UNDER_WAY.try_with(Arc::clone).ok();
     async move {

@@ -1,23 +1,23 @@
-//! How a key of the state is spelled. All keys lie in one tree: a first byte names the kind, numbers are
-//! big-endian and texts are escaped, so that the order of keys is the order in which things are read.
+//! Encoding of the state's keys. All keys are in one tree: the first byte names the kind, numbers are big-endian and
+//! texts are escaped. The order of keys is thus the order of listings.
 
 use crate::model::{CaseId, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
-/// The kinds of key, each one listing of the state.
+/// The kinds of key; each is one listing of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// How far the state is.
+    /// The progress of the state.
     Meta = 0,
     Case = b'c',
     Entry = b'e',
     /// Time, case.
     Wake = b'w',
-    /// Lane, due, case, number; only calls that are not under way.
+    /// Lane, due, case, number; only calls that are not in progress.
     Call = b'q',
-    /// Case, number of calls that are under way.
+    /// Case, number of calls in progress.
     Begun = b'b',
     /// Policy, key, newest first, case.
     Open = b'o',
@@ -29,51 +29,51 @@ pub(super) enum Kind {
     Vendor = b'y',
     /// Newest first, case.
     Listing = b'l',
-    /// Event key to the waiting event.
+    /// Event key to the inbox event.
     Inbox = b'k',
     /// Due, time, event key.
     InboxDue = b'i',
-    /// Mark of an event to when it was consumed.
+    /// Dedupe mark of an event to the time when it was consumed.
     Seen = b'm',
     Verdict = b'v',
-    /// Event key to the event, if a policy was asked about it.
+    /// Event key to the event, if a policy evaluated it.
     Heard = b'V',
-    /// Person, policy, newest first, event to what the policy said.
+    /// Person, policy, newest first, event to the policy's verdict.
     Asked = b'W',
-    /// Policy, kind of answer, newest first, person, event to the key of what it said.
+    /// Policy, class of verdict, newest first, person, event to the key of the verdict.
     AskedOf = b'X',
     Cursor = b'u',
     Revision = b'r',
     /// Policy, time, revision.
     RevisionOf = b'p',
     Active = b'a',
-    /// Policy to what people said last about its revisions.
+    /// Policy to the last order about its revisions.
     PolicyOrder = b'O',
-    /// Provider, person to what is known of them there.
+    /// Provider, person to the enrolment there.
     Enrolled = b'n',
-    /// Fingerprint of a document, person to when they showed it last.
+    /// Fingerprint of a document, person to the last use.
     Document = b'D',
-    /// Account, case to what the case holds.
+    /// Account, case to the case's holds.
     Hold = b'h',
-    /// Account, case to the events that the case's own effects cause.
+    /// Account, case to the expected events of the case's own effects.
     Echo = b'E',
-    /// Who, since when.
+    /// Start, target.
     Pause = b'P',
     /// Time, policy, action, case, number.
     Effect = b'f',
     /// Policy, state word to the number of open cases.
     Count = b't',
-    /// Schedule to how far it is.
+    /// Schedule to the sweep's progress.
     Sweep = b'z',
-    /// Schedule, newest first, to a run that ended.
+    /// Schedule, newest first, to an ended run.
     SweepPast = b'j',
-    /// Schedule, number to a part of the people that its run has picked.
+    /// Schedule, number to a part of the people that its run selected.
     SweepPart = b'g',
-    /// Hash of a caller and their key to the change that was asked for.
+    /// Hash of a caller and their key to the requested change.
     Request = b'R',
-    /// Policy, shadow, person to when a sweep saw them first.
+    /// Policy, shadow, person to the time when a sweep first saw them.
     FirstSeen = b'd',
-    /// Record to the loss that was accepted with it.
+    /// Record to the loss accepted with it.
     Loss = b'L',
 }
 
@@ -86,8 +86,8 @@ impl Key {
         Self(vec![kind as u8])
     }
 
-    /// A text that ends within the key: zero bytes are escaped and a zero byte ends it, which keeps order
-    /// and keeps one text from running into the next.
+    /// Appends a terminated text: zero bytes are escaped and a zero byte ends it. This preserves order and separates
+    /// texts.
     pub(super) fn text(mut self, text: &str) -> Self {
         for byte in text.bytes() {
             self.0.push(byte);
@@ -109,12 +109,12 @@ impl Key {
         self
     }
 
-    /// Earlier is smaller.
+    /// Appends a time; earlier is smaller.
     pub(super) fn time(self, time: Timestamp) -> Self {
         self.number(ordinal(time))
     }
 
-    /// Later is smaller.
+    /// Appends a time; later is smaller.
     pub(super) fn time_descending(self, time: Timestamp) -> Self {
         self.number(!ordinal(time))
     }
@@ -124,21 +124,21 @@ impl Key {
     }
 }
 
-/// Nanoseconds with the sign turned, so that bytes order as time does. Times outside the years 1677 to
-/// 2262 are moved to the ends.
+/// Returns nanoseconds with the sign bit flipped, which makes byte order equal time order. Times outside the years 1677
+/// to 2262 are clamped.
 fn ordinal(time: Timestamp) -> u64 {
     let nanos = time.timestamp_nanos_opt().unwrap_or(if time.timestamp() < 0 { i64::MIN } else { i64::MAX });
     nanos.cast_unsigned() ^ (1 << 63)
 }
 
-/// The time that lies at a place of a key.
+/// Returns the time at an offset of a key.
 pub(super) fn time_at(key: &[u8], place: usize) -> Option<Timestamp> {
     let bytes = key.get(place..place + 8)?.try_into().ok()?;
     let nanos = (u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed();
     Some(Timestamp::from_timestamp_nanos(nanos))
 }
 
-/// The first key after all that begin so; every kind is less than 0xFF.
+/// Returns the first key after all keys with this prefix; every kind is less than 0xFF.
 pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
@@ -218,7 +218,7 @@ pub(super) fn document(fingerprint: &str) -> Key {
     Key::new(Kind::Document).text(fingerprint)
 }
 
-/// A registration and the account behind it are one person.
+/// Returns the key prefix of holds. A registration and its account are one person.
 pub(super) fn hold(account: &str) -> Key {
     Key::new(Kind::Hold).text(account)
 }
@@ -251,7 +251,7 @@ pub(super) fn subject(subject: &SubjectRef) -> Key {
     Key::new(Kind::Subject).text(&subject.source).text(subject.kind.word()).text(&subject.id)
 }
 
-/// A key in hexadecimal digits, for messages and records.
+/// Returns a key in hexadecimal digits, for messages and records.
 pub(super) fn hex(key: &[u8]) -> String {
     HEXLOWER.encode(key)
 }
@@ -260,7 +260,7 @@ pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()
 }
 
-/// The case whose own value or entry lies under a key.
+/// Returns the case whose own value or entry is stored under a key.
 pub(super) fn case_of(key: &[u8]) -> Option<CaseId> {
     let (kind, rest) = key.split_first()?;
     (*kind == Kind::Case as u8 || *kind == Kind::Entry as u8).then_some(())?;

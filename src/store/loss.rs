@@ -1,5 +1,5 @@
-//! Loss: what the high-water mark or the state knows of the journal and the journal does not hold. A store with
-//! a loss does not open. Somebody may accept the loss; that is a record of the journal and shows for ever after.
+//! Losses: records that the high-water mark or the state knows and the journal lacks. A store with a loss does not
+//! open. An administrator may accept the loss; the journal records that permanently.
 
 use std::path::Path;
 
@@ -13,21 +13,21 @@ use super::state::State;
 use super::{Error, Options, rebuild, shape};
 use crate::model::Timestamp;
 
-/// Everything that is known of a store before it is opened.
+/// The condition of a store before it is opened.
 pub(super) struct Survey {
     pub(super) end: End,
     pub(super) mark: Found,
-    /// The inner error says why the state cannot be used.
+    /// The inner error explains why the state cannot be used.
     pub(super) state: Result<State, String>,
     /// The chain of the journal at the mark's record, and at the state's.
     at_mark: Option<Chain>,
     at_state: Option<Chain>,
     pub(super) secret: bool,
-    /// Files that only a finished store has.
+    /// Files that exist only after a store was completely created.
     traces: Vec<String>,
 }
 
-/// Reads the mark, the whole journal and how far the state is; changes nothing but what opening sled changes.
+/// Reads the mark, the whole journal and the state's progress. Changes nothing, except for what opening sled changes.
 pub(super) fn survey(dir: &Path) -> Result<Survey, Error> {
     let mark = mark::read(dir)?;
     let state = rebuild::sound(dir)?;
@@ -58,7 +58,7 @@ pub(super) fn survey(dir: &Path) -> Result<Survey, Error> {
     Ok(Survey { end, mark, state, at_mark, at_state, secret, traces: traces(dir)? })
 }
 
-/// Names in the store's directory that making a store does not leave before its secret.
+/// Returns files in the store's directory that are created only after its secret.
 fn traces(dir: &Path) -> Result<Vec<String>, Error> {
     let doing = || format!("listing {}", dir.display());
     let mut traces = Vec::new();
@@ -73,7 +73,7 @@ fn traces(dir: &Path) -> Result<Vec<String>, Error> {
     Ok(traces)
 }
 
-/// Damage in the middle, with the time of the last record before it.
+/// Adds the time of the last record before the damage to an error.
 fn dated(error: Error, dir: &Path) -> Error {
     match (error, last_time(dir)) {
         (Error::Damaged(what), Some(since)) => Error::Damaged(format!(
@@ -84,11 +84,11 @@ fn dated(error: Error, dir: &Path) -> Error {
     }
 }
 
-/// The newest time in the last records that can be read.
+/// Returns the newest time in the last readable records.
 pub(super) fn last_time(dir: &Path) -> Option<Timestamp> {
     const LAST: usize = 256;
     let mut lines = std::collections::VecDeque::new();
-    // An error ends the reading, and what was read before it is what is asked for.
+    // An error ends the reading; the records before it are sufficient.
     let _ = journal::read(&journal_dir(dir), 1, &mut |piece| {
         if let Piece::Record(sequence, line) = piece {
             lines.truncate(LAST - 1);
@@ -111,8 +111,8 @@ impl Survey {
         }
     }
 
-    /// A directory in which nothing was ever committed: a new store, or the making of one was interrupted.
-    /// The secret is written after journal and mark, and the state after the secret.
+    /// Returns whether nothing was ever committed: a new store, or an interrupted creation. Creation writes the journal
+    /// and the mark, then the secret, then the state.
     pub(super) fn is_new(&self) -> bool {
         let marked = match self.mark {
             Found::Missing => 0,
@@ -122,19 +122,19 @@ impl Survey {
         self.records() == 0 && self.end.torn == 0 && marked == 0 && self.traces.is_empty()
     }
 
-    /// The record up to which the state is, if it was made from this journal or from one that is gone.
+    /// Returns the last record in the state, if the state was built from this journal or from a lost one.
     fn applied(&self) -> Option<u64> {
         let meta = self.state.as_ref().ok()?.meta();
         let foreign = meta.head.sequence <= self.records() && self.at_state != Some(meta.head.chain);
         (!foreign).then_some(meta.applied)
     }
 
-    /// Why the state cannot be used with this journal, where the journal is proved.
+    /// Returns whether the state was built from another journal, given a proven journal.
     pub(super) fn state_is_foreign(&self) -> bool {
         self.state.is_ok() && self.applied().is_none()
     }
 
-    /// What is lost.
+    /// Returns the loss, if there is one.
     pub(super) fn loss(&self, dir: &Path) -> Option<Loss> {
         if self.is_new() {
             return None;
@@ -182,8 +182,8 @@ impl Survey {
                 lost(format!("{ends}, and the state has record {}", applied?), next, applied)
             }
             Found::Read { mark, whole } => {
-                // A slot is written after its frame was synced: a torn slot and a torn frame are not from
-                // one power cut, and the slot may have held the frame.
+                // A slot is written after its frame was synced. A torn slot and a torn frame thus have different
+                // causes, and the slot may have covered the frame.
                 let torn = torn.filter(|_| !whole && mark.head.sequence == records)?;
                 lost(format!("{torn}, and a slot of the high-water mark is damaged too"), next, None)
             }
@@ -191,7 +191,7 @@ impl Survey {
         }
     }
 
-    /// Without a mark, only a state from this journal proves its end.
+    /// Returns the loss without a usable mark: only a state built from this journal proves its end.
     fn unmarked(&self, ends: String, torn: Option<String>) -> Option<Loss> {
         let mark = match self.mark {
             Found::Missing => "missing",
@@ -214,12 +214,12 @@ impl Survey {
         (!self.secret).then_some(Loss { what, from: None, to: None, since: None, head: None })
     }
 
-    /// Up to where the journal is known to be on the disk.
+    /// Returns the segment and length up to which the journal is known to be on disk.
     pub(super) fn synced(&self) -> Option<(u64, u64)> {
         self.known().filter(|mark| mark.segment > 0).map(|mark| (mark.segment, mark.length))
     }
 
-    /// The mark for the end that the journal has.
+    /// Returns the mark for the journal's current end.
     pub(super) fn next_mark(&self, journal: &Journal, losses: u64) -> Mark {
         let (segment, length) = journal.place();
         let at = self.known().and_then(|mark| mark.at);
@@ -227,8 +227,8 @@ impl Survey {
     }
 }
 
-/// Goes on from what is there: a record of the journal holds what was lost, when and why, and the state is
-/// made anew at the next start. The store must be closed, and something must be lost.
+/// Accepts a loss: a journal record stores what was lost, when and why, and the next start rebuilds the state. The
+/// store must be closed, and something must be lost.
 pub fn accept_loss(dir: &Path, now: Timestamp, reason: &str) -> Result<AcceptedLoss, Error> {
     let _lock = lock(dir)?;
     let survey = survey(dir)?;
@@ -239,7 +239,7 @@ pub fn accept_loss(dir: &Path, now: Timestamp, reason: &str) -> Result<AcceptedL
     let options = Options::default();
     journal::settle(&journals, &options, &survey.end, None)?;
     let mut journal = Journal::resume(&journals, options.clone(), &survey.end)?;
-    // Before the journal changes: a state that is ahead of it would be taken for a loss once more.
+    // Before the journal changes: a state ahead of the journal would count as another loss.
     rebuild::suspect(dir, "a loss was accepted");
     if !survey.secret {
         make_secret(dir)?;
@@ -252,12 +252,12 @@ pub fn accept_loss(dir: &Path, now: Timestamp, reason: &str) -> Result<AcceptedL
     Ok(accepted)
 }
 
-/// The end of the journal for safekeeping elsewhere, from the mark: the store may be open.
+/// The end of the journal according to the mark, for storage elsewhere. The store may be open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Marked {
     pub sequence: u64,
     pub hash: String,
-    /// The newest time that a record carried.
+    /// The newest time in a record.
     pub at: Option<Timestamp>,
     pub accepted_losses: u64,
 }
@@ -275,7 +275,7 @@ pub fn head(dir: &Path) -> Result<Marked, Error> {
     }
 }
 
-/// Whether a frame of the journal ends with this record and has this hash.
+/// Returns whether a frame of the journal ends with this record and has this hash.
 pub fn holds(dir: &Path, head: Head) -> Result<bool, Error> {
     let mut found = head == Head::default();
     journal::read(&journal_dir(dir), 1, &mut |piece| {

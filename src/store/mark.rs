@@ -1,9 +1,9 @@
-//! The high-water mark: the end of the journal, kept outside of it. It is written and synced after the journal
-//! and before a commit is acknowledged, so every acknowledged record is at or before it. What lies behind it
-//! may be a torn write; what is missing before it is lost.
+//! The high-water mark: the end of the journal, stored outside of it. It is written and synced after the journal and
+//! before a commit is acknowledged. Every acknowledged record is thus at or before the mark. Bytes after it may be a
+//! torn write; missing bytes before it are a loss.
 //!
-//! Two slots in their own blocks are written in turn, in place: a torn write harms one of them, and the file
-//! neither grows nor needs room on a full disk. A group of commits costs one more `fdatasync`.
+//! Two slots in separate blocks are written alternately, in place. A torn write damages only one of them, and the file
+//! needs no extra space on a full disk. A group of commits costs one more `fdatasync`.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,29 +14,29 @@ use super::{Act, Error, Options};
 use crate::model::Timestamp;
 
 const MAGIC: [u8; 4] = *b"PfM1";
-/// A block of the usual file systems, so that the slots share none.
+/// The block size of common file systems: slots share no block.
 const SLOT: u64 = 4096;
-/// Magic, checksum, sequence, chain, segment, length, time, accepted losses.
+/// Bytes of magic, checksum, sequence, chain, segment, length, time, accepted losses.
 const BYTES: usize = 4 + 4 + 8 + 16 + 8 + 8 + 8 + 8;
 
-/// What a slot holds.
+/// The content of a slot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) head: Head,
-    /// The segment of the journal in which the frame ends, and at which byte.
+    /// The segment in which the journal's last frame ends, and the byte offset.
     pub(super) segment: u64,
     pub(super) length: u64,
-    /// The newest time that a record carried.
+    /// The newest time in a record.
     pub(super) at: Option<Timestamp>,
-    /// Losses that were accepted.
+    /// Number of accepted losses.
     pub(super) losses: u64,
 }
 
-/// What is there of the mark.
+/// The result of reading the mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     Missing,
-    /// Neither slot passes its check.
+    /// Both slots fail their check.
     Unreadable,
     /// `whole`: the other slot passes its check too.
     Read {
@@ -49,7 +49,7 @@ pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join("mark")
 }
 
-/// The mark of a store, open or not.
+/// Reads the mark of a store, open or not.
 pub(super) fn read(dir: &Path) -> Result<Found, Error> {
     let path = path(dir);
     let mut bytes = Vec::new();
@@ -115,8 +115,8 @@ pub(super) struct Marker {
 }
 
 impl Marker {
-    /// Both slots hold `mark` when it returns, whatever was there. A file of the right size is written in
-    /// place, the older slot first, which needs no room on the disk.
+    /// Opens the mark and writes `mark` to both slots. A file of the right size is written in place, the older slot
+    /// first, which needs no disk space.
     pub(super) fn open(dir: &Path, mark: Mark, options: Options) -> Result<Self, Error> {
         let path = path(dir);
         let doing = || format!("writing the high-water mark {}", path.display());
@@ -141,7 +141,7 @@ impl Marker {
         Ok(marker)
     }
 
-    /// The journal is synced up to here.
+    /// Records that the journal is synced up to this end.
     pub(super) fn advance(&mut self, head: Head, place: (u64, u64), at: Option<Timestamp>) -> io::Result<()> {
         let at = self.mark.at.max(at);
         let (segment, length) = place;

@@ -1,37 +1,37 @@
-//! What is kept. An append-only journal is the truth, sled is the state that is read, and one committer
-//! thread writes the journal while a second brings sled along. The only room that names sled; it knows no
-//! network and keeps policy text as bytes.
+//! The store. An append-only journal is the source of truth; sled holds derived state for reads. One thread writes the
+//! journal, and a second one updates sled. The only room that uses sled; independent of the network. Policy text is
+//! stored as bytes.
 //!
 //! | file | what |
 //! |---|---|
 //! | `handle` | an open store, as other rooms hold it |
-//! | `error` | what can fail |
-//! | `directory` | the lock, the secret, and where the parts of a store lie |
-//! | `commit` | what one commit, and any record, may hold |
-//! | `shape` | how everything is written, in versions |
+//! | `error` | errors |
+//! | `directory` | the lock, the secret, and the paths of a store's parts |
+//! | `commit` | content of a commit, and of any record |
+//! | `shape` | the versioned format of all stored data |
 //! | `codec` | the check of a value |
 //! | `values` | values of the state that only the store reads |
 //! | `journal` | segments of framed, chained, packed records |
-//! | `mark` | the end of the journal, kept outside of it |
-//! | `loss` | what the mark or the state knows and the journal does not hold; a loss that was accepted |
+//! | `mark` | the end of the journal, stored outside of it |
+//! | `loss` | records that the mark or the state knows and the journal lacks; accepted losses |
 //! | `committer` | the thread that groups commits, and the one that applies them |
-//! | `keys` | how a key is spelled, so that its order is the order of a listing |
+//! | `keys` | key encoding, which defines the order of listings |
 //! | `state` | the one sled tree: checked values, batches, scans |
-//! | `recent` | the cases that were written last, read already |
-//! | `projection` | what a record does to the state |
-//! | `asked` | what policies said, by person and by policy |
-//! | `sweeps` | how far sweeps are |
-//! | `requests` | changes that were asked for under a key |
+//! | `recent` | cache of recently written cases |
+//! | `projection` | applies a record to the state |
+//! | `asked` | the decision log, by person and by policy |
+//! | `sweeps` | progress of sweeps |
+//! | `requests` | changes requested with an idempotency key |
 //! | `idempotency` | marks the commits of such a change |
-//! | `reads` | the questions that other rooms ask |
-//! | `history` | the whole journal, read again while the store is open |
-//! | `opening` | a directory becomes a store |
-//! | `pruning` | what was set aside goes after a time |
-//! | `rebuild` | sled from the journal |
-//! | `verify` | the comparison of the two |
-//! | `salvage` | a store goes on without damaged records |
-//! | `reserve` | room that is kept for the time when the disk is full |
-//! | `room` | free space, and what is refused when it runs low |
+//! | `reads` | queries for other rooms |
+//! | `history` | reads the whole journal while the store is open |
+//! | `opening` | opens or creates a store in a directory |
+//! | `pruning` | removes old files that were set aside |
+//! | `rebuild` | builds sled from the journal |
+//! | `verify` | compares the journal with the state |
+//! | `salvage` | repairs a store without its damaged records |
+//! | `reserve` | reserved space for a full disk |
+//! | `room` | free space, and refusals when it runs low |
 //! | `options` | sizes, and the hooks that tests replace |
 
 mod asked;

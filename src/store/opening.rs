@@ -1,5 +1,5 @@
-//! A directory becomes a store: locked, the journal read to its end and compared with the mark and the state,
-//! its end made durable, the state brought up to it, the threads started.
+//! Opens or creates a store in a directory: takes the lock, reads the journal and compares it with the mark and the
+//! state. Then makes the journal's end durable, updates the state and starts the threads.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -16,37 +16,37 @@ use super::room::Room;
 use super::{Error, Options, loss, pruning, rebuild};
 use crate::model::Timestamp;
 
-/// Commits that wait for the committer; more of them wait in their own tasks.
+/// Commits that wait for the committer; further ones wait in their own tasks.
 const QUEUE: usize = 1024;
 /// Groups that wait for the applier.
 const GROUPS: usize = 4;
 
-/// What opening found and did.
+/// The result of opening a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Opened {
     pub records: u64,
-    /// Records that sled did not have yet and was given now.
+    /// Records that sled lacked and that were applied now.
     pub replayed: u64,
     /// Bytes of a torn tail that were cut.
     pub cut_bytes: u64,
-    /// Sled was made anew from the journal, and why.
+    /// Why sled was rebuilt from the journal, if it was.
     pub rebuilt: Option<String>,
-    /// The directory held no store, and one was made.
+    /// The directory held no store, and one was created.
     pub new: bool,
-    /// The high-water mark was missing or damaged and was written anew.
+    /// The high-water mark was missing or damaged and was rewritten.
     pub marked_anew: bool,
-    /// Losses that were accepted, ever.
+    /// Number of losses ever accepted.
     pub accepted_losses: u64,
 }
 
 impl Store {
-    /// Opens or makes a store in a directory: journal read to its end, a torn tail cut, sled brought up to
-    /// it or rebuilt. `Opened` says what had to be done. A store with a loss is refused.
+    /// Opens or creates a store in a directory: reads the journal, cuts a torn tail, and updates or rebuilds sled.
+    /// `Opened` reports what was done. A store with a loss is refused.
     pub fn open(dir: &Path, now: Timestamp) -> Result<(Self, Opened), Error> {
         Self::open_with(dir, now, Options::default())
     }
 
-    /// The same with other sizes and hooks.
+    /// Opens or creates a store with other sizes and hooks.
     pub fn open_with(dir: &Path, now: Timestamp, options: Options) -> Result<(Self, Opened), Error> {
         open(dir, now, options)
     }
@@ -66,11 +66,11 @@ fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Store, Opened),
     make_dir(&journals)?;
     journal::settle(&journals, &options, &survey.end, survey.synced())?;
     let journal = Journal::resume(&journals, options.clone(), &survey.end)?;
-    // A loss would have been found by now: the mark only has to follow what proved the journal's end.
+    // A loss was excluded above: the mark only records the proven end of the journal.
     let mut mark = survey.next_mark(&journal, 0);
     let marked_anew = !new && !matches!(survey.mark, Found::Read { whole: true, .. });
     if new {
-        // The secret means that the store was made, and that a journal or a mark that is not there is lost.
+        // The secret marks the store as created: a journal or mark missing afterwards is a loss.
         Marker::open(dir, mark, options.clone())?;
         make_secret(dir)?;
     }

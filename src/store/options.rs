@@ -1,12 +1,11 @@
-//! Sizes of a store, and the hooks that tests replace: what happens when the disk fails, and a disk that
-//! fails when it is told to.
+//! Sizes of a store, and the hooks that tests replace: the reaction to a disk failure, and simulated disk errors.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// What the store is about to do to the disk.
+/// A disk operation that the store is about to perform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// Writes bytes of a segment of the journal.
@@ -15,26 +14,26 @@ pub enum Act {
     Sync { segment: u64 },
     /// Writes and syncs the high-water mark.
     Mark,
-    /// Puts a repaired journal in the place of the damaged one.
+    /// Replaces a damaged journal by the repaired one.
     Exchange,
 }
 
-/// How a store is kept.
+/// Sizes and hooks of a store.
 #[derive(Clone)]
 pub struct Options {
-    /// A segment of the journal is full at this size.
+    /// Bytes at which a segment of the journal is full.
     pub segment_bytes: u64,
-    /// Room that is kept for the time when the disk is full.
+    /// Bytes reserved for a full disk.
     pub reserve_bytes: u64,
-    /// Most commits in one group.
+    /// Maximum of commits in one group.
     pub group_commits: usize,
-    /// Most bytes in one group; one commit may be larger.
+    /// Maximum of bytes in one group; a single commit may be larger.
     pub group_bytes: usize,
-    /// Called when writing or syncing failed; does not return in the daemon, which exits with 70.
+    /// Called when writing or syncing failed. Does not return in the daemon, which exits with 70.
     pub failure: Arc<dyn Fn(&str) + Send + Sync>,
-    /// Counts records of the journal while the opening makes the state from them.
+    /// Counts journal records while opening builds the state from them.
     pub progress: Arc<AtomicU64>,
-    /// Called before each write and sync of the journal and its mark; an error stands for the disk's.
+    /// Called before each write and sync of the journal and its mark; an error simulates a disk error.
     pub fault: Option<Arc<dyn Fn(Act) -> io::Result<()> + Send + Sync>>,
 }
 
@@ -69,8 +68,8 @@ impl fmt::Debug for Options {
     }
 }
 
-/// What is on disk after a failed sync is not known until it is read again, so the process ends and the
-/// next start reads it. 70 is `EX_SOFTWARE`; a service manager restarts on it.
+/// Ends the process. After a failed sync the disk's content is unknown until it is read again, which the next start
+/// does. 70 is `EX_SOFTWARE`; a service manager restarts on it.
 fn exit(reason: &str) {
     tracing::error!(reason, "the store failed; the process ends and reads the disk again at its next start");
     std::process::exit(70);

@@ -1,5 +1,5 @@
-//! What a record of the journal does to the state. A function of the records in their order and of nothing
-//! else, so that a state made anew is the same state, key by key.
+//! Applies a journal record to the state. The result depends only on the records in their order: a rebuilt state is
+//! equal, key by key.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: &Body) -> Result
     }
 }
 
-/// What damaged records did, as the state held it, and the cases that they touch, quarantined.
+/// Restores the effects of damaged records that the state held, and quarantines the affected cases.
 fn restore(draft: &mut Draft<'_>, sequence: u64, salvage: &Salvage) -> Result<(), Error> {
     for (key, payload) in &salvage.restored {
         let key = keys::from_hex(key)
@@ -144,7 +144,7 @@ fn count(draft: &mut Draft<'_>, policy: &str, word: &str, new: impl Fn(u64) -> u
     Ok(())
 }
 
-/// Everything by which a case is found, computed from the case alone.
+/// Returns all index keys of a case, computed from the case alone.
 fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
     let id = case.id.as_str();
     let own = shape::json(&case.id)?;
@@ -198,8 +198,8 @@ fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
     Ok(index)
 }
 
-/// An event is taken in once: if it or a near one was received before, it is dropped here, whoever asked
-/// first. New events lie before deferred ones and in the order of their own times.
+/// Receives an event once: drops it if it or a dedupe alias was received before. New events sort before deferred ones,
+/// and by their own times.
 fn receive(draft: &mut Draft<'_>, event: &Event) -> Result<(), Error> {
     for mark in std::iter::once(&event.key).chain(&event.near) {
         if draft.get::<Option<Timestamp>>(&keys::seen(mark))?.is_some() {
@@ -242,7 +242,7 @@ fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {
     for mark in marks {
         draft.put(keys::seen(&mark), &Some(consumed.at))?;
     }
-    // The values lie with the person, once; the people are in the journal alone.
+    // The values are stored with the person, once; the people are in the journal only.
     let mut plain = Consumed { people: Vec::new(), ..consumed.clone() };
     for said in &mut plain.verdicts {
         (said.trace, said.would_open) = (None, None);
@@ -251,7 +251,7 @@ fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {
 }
 
 fn store_revision(draft: &mut Draft<'_>, stored: &StoredRevision) -> Result<(), Error> {
-    // Files of a revision never change; the first time that it was stored counts. Its tests may get better.
+    // Files of a revision never change; the first stored version counts. Its test coverage may improve.
     if let Some(known) = draft.get::<StoredRevision>(&keys::revision(&stored.revision))? {
         let tests = stored.tests.clone();
         return draft.put(keys::revision(&stored.revision), &StoredRevision { tests, ..known });
@@ -261,8 +261,8 @@ fn store_revision(draft: &mut Draft<'_>, stored: &StoredRevision) -> Result<(), 
     draft.put(keys::revision(&stored.revision), stored)
 }
 
-/// Marks of events that were not consumed yet stay. Goes over the state, so what is drafted is written
-/// first; if it is interrupted, the record is applied again from its beginning.
+/// Removes old dedupe marks, except those of events in the inbox. Walks the state, and therefore writes the draft
+/// first. After an interruption the record is applied again from its start.
 fn prune(draft: &mut Draft<'_>, sequence: u64, before: Timestamp) -> Result<(), Error> {
     const AT_ONCE: usize = 2_000;
     draft.write(sequence - 1)?;

@@ -1,8 +1,7 @@
-//! Removes old files that were set aside. Of broken states (`state.damaged-*`) and of torn ends (`journal/cut-*`)
-//! the newest three are kept, none of them for more than 90 days, and together no more than 1 GiB besides the
-//! newest. They hold what names persons, which retention cannot reach there. A journal that was salvaged
-//! (`journal.damaged-*`) is the only copy of what was damaged: only a person removes it. The work of a command
-//! that was interrupted goes.
+//! Removes old files that were set aside. Of broken states (`state.damaged-*`) and of torn ends (`journal/cut-*`) the
+//! newest three are kept, for at most 90 days. Together they may use 1 GiB in addition to the newest. They contain
+//! personal data, which retention cannot reach there. A salvaged journal (`journal.damaged-*`) is the only copy of the
+//! damaged data: only a person removes it. Files of interrupted commands are removed.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -14,7 +13,7 @@ const NEWEST: usize = 3;
 const DAYS: i64 = 90;
 const BYTES: u64 = 1 << 30;
 
-/// At a start, once the store is open. What cannot be removed is tried again at the next one.
+/// Runs at a start, once the store is open. Failed removals are retried at the next start.
 pub(super) fn prune(dir: &Path, now: Timestamp) {
     let journal = journal_dir(dir);
     for name in ["salvage.scratch", "verify.scratch"] {
@@ -36,7 +35,7 @@ pub(super) fn prune(dir: &Path, now: Timestamp) {
     }
 }
 
-/// What was set aside, with the time of its last change in seconds since 1970.
+/// A file that was set aside, with its last change in seconds since 1970.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Aside {
     changed: i64,
@@ -57,7 +56,7 @@ fn aside(dir: &Path, start: &str) -> Vec<Aside> {
         .collect()
 }
 
-/// Of a file, or of all files of a directory. What cannot be read counts as nothing.
+/// Returns the bytes of a file, or of all files in a directory. Unreadable files count as zero.
 fn bytes(path: &Path) -> u64 {
     match std::fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
@@ -93,7 +92,7 @@ mod tests {
     #[test]
     fn three_are_kept_for_ninety_days_and_no_more_than_a_gibibyte() {
         let now = Timestamp::UNIX_EPOCH + TimeDelta::days(1_000);
-        // Bytes of each, ages in days, and the ages of those that go.
+        // Bytes of each, ages in days, and the ages of removed ones.
         for (bytes, ages, gone) in [
             (1, &[][..], &[][..]),
             (1, &[0, 1, 89], &[]),

@@ -1,5 +1,5 @@
-//! Sled from the journal. A state that does not open, fails its check, is of
-//! another journal or was found wanting while running is set aside and made anew, without a person.
+//! Builds sled from the journal. An unusable state is set aside and rebuilt automatically. A state is unusable if it
+//! does not open, fails its check, belongs to another journal or was found damaged at runtime.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ use crate::model::CaseId;
 
 const BATCH: usize = 512;
 
-/// Is shown every commit of the journal, by its record, with its cases as they were before it.
+/// Receives every commit of the journal, with its record and its cases before it.
 pub type Witness<'a> = dyn FnMut(u64, &Commit, &[Before]) + 'a;
 
 /// A case before a commit.
 #[derive(Debug)]
 pub struct Before {
-    /// None: no record before has it.
+    /// `None`: no earlier record contains it.
     pub case: Option<Case>,
-    /// Records since are lost, which may have changed it.
+    /// Lost records may have changed it since.
     pub doubtful: bool,
 }
 
-/// Which cases were written since the last lost record; none: no record is lost.
+/// The cases written since the last lost record; `None` if no record is lost.
 #[derive(Debug, Default)]
 struct Lost {
     written: Option<HashSet<CaseId>>,
@@ -35,7 +35,7 @@ struct Lost {
 }
 
 impl Lost {
-    /// A record is read. The first one is known only if the reading begins there.
+    /// Records that a record was read. The first one must be known if reading begins there.
     fn read(&mut self, sequence: u64) {
         if sequence != self.last.map_or(sequence, |last| last + 1) {
             self.written = Some(HashSet::new());
@@ -61,14 +61,14 @@ fn doubt(dir: &Path) -> PathBuf {
     state::doubt(&state_dir(dir))
 }
 
-/// Has the next start make the state anew.
+/// Marks the state for a rebuild at the next start.
 pub(super) fn suspect(dir: &Path, reason: &str) {
     if let Err(error) = journal::write_whole(&doubt(dir), reason.as_bytes()) {
         tracing::error!(%error, "marking the state as doubtful failed");
     }
 }
 
-/// A state that is as far as the journal, and how it came to be.
+/// A state at the journal's end, and how it was reached.
 #[derive(Debug)]
 pub(super) struct Brought {
     pub(super) state: State,
@@ -76,8 +76,7 @@ pub(super) struct Brought {
     pub(super) rebuilt: Option<String>,
 }
 
-/// Brings the state that is there up to the journal's end, or makes it anew. The journal was found to hold
-/// everything that the state holds.
+/// Updates the state to the journal's end, or rebuilds it. The journal was checked to contain everything in the state.
 pub(super) fn bring_up(
     dir: &Path,
     found: Result<State, String>,
@@ -91,7 +90,7 @@ pub(super) fn bring_up(
             let before = state.meta().applied;
             match replay(&journal, &state, u64::MAX, None, progress)? {
                 Ok(_) => return Ok(Brought { state, replayed: records - before, rebuilt: None }),
-                // Making it anew would not make space.
+                // A rebuild would not free space.
                 Err(error) if error.is_no_room() => return Err(error),
                 Err(error) => error.to_string(),
             }
@@ -102,12 +101,12 @@ pub(super) fn bring_up(
     let state = make(dir)?;
     replay(&journal, &state, u64::MAX, None, progress)??;
     state.sync()?;
-    // A store without a record is new: nothing was made anew.
+    // A store without records is new, not rebuilt.
     Ok(Brought { state, replayed: records, rebuilt: (records > 0).then_some(reason) })
 }
 
-/// The state that is there, if it can be trusted; the inner error says why not. The outer one is no fault
-/// of the state: making it anew would not help.
+/// Returns the existing state if it is valid; the inner error explains why it is not. The outer error is independent of
+/// the state: a rebuild would not help.
 pub(super) fn sound(dir: &Path) -> Result<Result<State, String>, Error> {
     if let Ok(reason) = std::fs::read_to_string(doubt(dir)) {
         return Ok(Err(reason));
@@ -133,7 +132,7 @@ fn set_aside(dir: &Path) -> Result<(), Error> {
     let from = state_dir(dir);
     remove(marker(dir))?;
     if from.exists() {
-        // Sled writes by path: an earlier opening that is still ending would write into the new directory.
+        // Sled writes by path: an earlier opening that is still closing would write into the new directory.
         state::released(&from);
         let name = |number: u32| dir.join(format!("state.damaged-{number}"));
         let to = (1..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX));
@@ -151,8 +150,8 @@ fn make(dir: &Path) -> Result<State, Error> {
     Ok(state)
 }
 
-/// Applies the records that the state does not have, up to one of them. The outer error is the journal's,
-/// the inner one the state's.
+/// Applies the records that the state lacks, up to one of them. The outer error is the journal's, the inner one the
+/// state's.
 pub(super) fn replay(
     journal: &Path,
     state: &State,
@@ -179,7 +178,7 @@ pub(super) fn replay(
                 return Ok(());
             }
         };
-        // Goes on after a failure of the state: the journal's own damage is to be found all the same.
+        // Continues after a failure of the state to detect damage in the journal.
         if sequence <= applied || sequence > up_to || failed.is_some() {
             return Ok(());
         }
@@ -199,7 +198,8 @@ pub(super) fn replay(
     Ok(failed.map_or(Ok(end), Err))
 }
 
-/// A case stands in a commit once, so what it was before the commit is what it was before its change.
+/// Passes a commit to the witness. A case occurs once in a commit: its state before the commit is its state before the
+/// change.
 fn show(
     witness: &mut Option<&mut Witness<'_>>,
     lost: &mut Lost,

@@ -1,5 +1,5 @@
-//! The cases that were written last, so that whoever works on one need not read it from sled again and again.
-//! A case is kept as it was written and read from that once, so it is what a reading of sled would give.
+//! Cache of recently written cases, which avoids repeated reads from sled. A cached case is parsed from its written
+//! bytes and thus equals a read from sled.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::shape;
 use crate::case::Case;
 
-/// So many cases, at some kilobytes each.
+/// Maximum of cached cases, at some kilobytes each.
 const MOST: usize = 256;
 
-/// A case as it was written, read when it is first asked for.
+/// A written case, parsed on first use.
 #[derive(Debug)]
 struct Kept {
     payload: Vec<u8>,
@@ -19,13 +19,13 @@ struct Kept {
 
 #[derive(Debug, Default)]
 struct Shelf {
-    /// By the key of the state, with the number of its placing.
+    /// By the key of the state, with the number of the write.
     cases: BTreeMap<Vec<u8>, (u64, Arc<Kept>)>,
     order: VecDeque<(u64, Vec<u8>)>,
     placed: u64,
 }
 
-/// The shelf. Only who writes the state puts something on it.
+/// The cache. Only the writer of the state adds to it.
 #[derive(Debug, Default)]
 pub(super) struct Recent(Mutex<Shelf>);
 
@@ -38,7 +38,7 @@ impl Recent {
         kept.read.get_or_init(|| shape::from_json(&kept.payload).map(Arc::new)).clone()
     }
 
-    /// Before the state is written: what is there is about to be old.
+    /// Removes entries before the state is written, because they become outdated.
     pub(super) fn forget<'a>(&self, keys: impl Iterator<Item = &'a Vec<u8>>) {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
@@ -46,7 +46,7 @@ impl Recent {
         }
     }
 
-    /// After the state was written.
+    /// Adds entries after the state was written.
     pub(super) fn place(&self, written: Vec<(Vec<u8>, Vec<u8>)>) {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, payload) in written {
@@ -58,12 +58,12 @@ impl Recent {
         }
         while shelf.cases.len() > MOST {
             let Some((number, key)) = shelf.order.pop_front() else { return };
-            // Placed anew since, it stays.
+            // A newer write of the same case stays.
             if shelf.cases.get(&key).is_some_and(|(newest, _)| *newest == number) {
                 shelf.cases.remove(&key);
             }
         }
-        // Places of cases that were placed again or forgotten.
+        // Removes positions of rewritten or removed cases.
         if shelf.order.len() > MOST * 4 {
             let Shelf { cases, order, .. } = &mut *shelf;
             order.retain(|(number, key)| cases.get(key).is_some_and(|(newest, _)| newest == number));

@@ -1,4 +1,4 @@
-//! Changes that were asked for under a key of the caller's: the same request sent again is not a second change.
+//! Changes requested with a caller's idempotency key: a repeated request makes no second change.
 
 use chrono::TimeDelta;
 
@@ -8,14 +8,14 @@ use super::keys::{self, Key, Kind};
 use super::state::Draft;
 use crate::model::Timestamp;
 
-/// How long a request is remembered at least.
+/// Minimum time that a request is remembered.
 const KEPT: TimeDelta = TimeDelta::hours(24);
 
 pub(super) fn apply(draft: &mut Draft<'_>, request: &Keyed) -> Result<(), Error> {
     draft.put(keys::keyed(&request.key), request)
 }
 
-/// Forgets those that are old enough.
+/// Removes expired requests.
 pub(super) fn prune(draft: &mut Draft<'_>, sequence: u64, now: Timestamp) -> Result<(), Error> {
     draft.write(sequence - 1)?;
     let prefix = Key::new(Kind::Request).end();

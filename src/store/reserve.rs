@@ -1,12 +1,12 @@
-//! Room that is kept for the time when the disk is full. A file of real bytes, removed when a write finds
-//! no room: cases that are under way go on in it, while new events are refused until it can be filled
-//! again. It needs no word from the system about free space, which quotas and thin volumes falsify.
+//! Reserved disk space: a file of real bytes, removed when a write finds no space. Cases in progress use that space,
+//! while new events are refused until the file can be rewritten. It does not depend on the system's free-space report,
+//! which quotas and thin volumes distort.
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// The file.
+/// The reserve file.
 #[derive(Debug)]
 pub(super) struct Reserve {
     path: PathBuf,
@@ -18,8 +18,8 @@ impl Reserve {
         Self { path: dir.join("reserve"), bytes }
     }
 
-    /// Whether the reserve is there, made if need be. It is made only where twice the room is free, so
-    /// that a disk at its edge does not open and close the intake in turn.
+    /// Creates the reserve if needed; returns whether it exists. Creation needs twice its size in free space, which
+    /// prevents a nearly full disk from toggling the intake.
     pub(super) fn fill(&self) -> bool {
         if self.path.metadata().is_ok_and(|found| found.len() == self.bytes) {
             return true;
@@ -35,7 +35,7 @@ impl Reserve {
     }
 
     fn write(&self) -> io::Result<()> {
-        // Not zeros: a file system may keep those without room.
+        // Not zeros: some file systems store zeros without space.
         let block = [0xA5_u8; 64 << 10];
         let mut file = File::create(&self.path)?;
         let mut left = self.bytes * 2;

@@ -1,16 +1,15 @@
-//! Free space on the store's disk, and what the store does when it runs low. Two marks and a reserve:
+//! Free space on the store's disk, and the reaction when it runs low. Two thresholds and a reserve:
 //!
 //! | free space | new events and new cases | everything else |
 //! |---|---|---|
-//! | above the low mark | taken | goes on |
-//! | below the low mark | refused | goes on |
-//! | below the least mark | refused | the reserve is released, and goes on in it |
+//! | above the low mark | accepted | continues |
+//! | below the low mark | refused | continues |
+//! | below the least mark | refused | the reserve is released, and work continues in it |
 //! | below the least mark without a reserve | refused | waits for space |
 //!
-//! Sled fails for good at its first write without space, so nothing is written below the least mark: the
-//! state never meets a full disk. The marks ask the system for free space; quotas and thin volumes can make
-//! that number too large, so a write that fails for lack of space closes the intake and releases the reserve
-//! too. It opens again by itself.
+//! Sled fails permanently at its first write without space. Nothing is therefore written below the least mark. The
+//! thresholds use the system's free-space report, which quotas and thin volumes can inflate. A write that fails for
+//! lack of space thus also closes the intake and releases the reserve. The intake reopens automatically.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,14 +18,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Error;
 use super::reserve::Reserve;
 
-/// The low mark is this part of the disk, within bounds: 5 %, as file systems keep for root.
+/// The low mark as a fraction of the disk, within bounds: 5 %, as file systems reserve for root.
 const LOW_PART: u64 = 20;
 const LOW_AT_MOST: u64 = 512 << 20;
 const LOW_AT_LEAST: u64 = 16 << 20;
-/// Enough for the largest group of commits in the journal and in sled, whose file grows by 2 MiB at a time.
+/// Bytes for the largest group of commits in the journal and in sled, whose file grows by 2 MiB at a time.
 const LEAST: u64 = 8 << 20;
 
-/// What the disk has room for.
+/// The level of free space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
     Plenty,
@@ -45,7 +44,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Looks at the disk of a directory that exists.
+    /// Checks the disk of an existing directory.
     pub(super) fn new(dir: &Path, reserve_bytes: u64) -> Self {
         let total = space(dir).map_or(0, |space| space.total);
         let low = (total / LOW_PART).clamp(LOW_AT_LEAST, LOW_AT_MOST);
@@ -53,8 +52,7 @@ impl Room {
         Self { dir: dir.to_owned(), reserve, low, full: AtomicBool::new(false) }
     }
 
-    /// Makes room for the opening of a store: a full disk gives up the reserve. An error: there is no room
-    /// for sled to open in.
+    /// Frees space to open a store: releases the reserve on a full disk. Returns an error if sled has no space to open.
     pub(super) fn to_open(&self) -> Result<(), Error> {
         if self.level() == Level::Least {
             self.full.store(true, Ordering::Relaxed);
@@ -66,12 +64,12 @@ impl Room {
         Ok(())
     }
 
-    /// Whether new events are refused, as of the last look.
+    /// Returns whether new events are refused, as of the last check.
     pub(super) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// Whether a group of commits may be written now. Closes and opens the intake.
+    /// Checks whether a group of commits may be written now. Closes and reopens the intake.
     pub(super) fn look(&self) -> Level {
         let level = self.level();
         if level == Level::Plenty {
@@ -85,7 +83,7 @@ impl Room {
         level
     }
 
-    /// A write failed for lack of space.
+    /// Handles a write that failed for lack of space.
     pub(super) fn no_room(&self) {
         self.close();
         self.reserve().release();
@@ -109,15 +107,15 @@ impl Room {
         Level::Plenty
     }
 
-    /// A quarter more than the low mark, and the reserve there or made: a disk at its edge does not open and
-    /// close the intake in turn.
+    /// Returns whether the intake may reopen: a quarter above the low mark, with the reserve in place. This prevents a
+    /// nearly full disk from toggling the intake.
     fn opens_again(&self) -> bool {
         let enough = || space(&self.dir).is_none_or(|space| space.free >= self.low + self.low / 4);
         enough() && self.reserve().fill() && enough()
     }
 
     pub(super) fn level(&self) -> Level {
-        // Where the system does not tell, only failed writes do.
+        // Without a free-space report, only failed writes indicate a full disk.
         match space(&self.dir) {
             Some(space) if space.free < LEAST => Level::Least,
             Some(space) if space.free < self.low => Level::Low,
@@ -125,7 +123,7 @@ impl Room {
         }
     }
 
-    /// At the start, once the store is open.
+    /// Creates the reserve at the start, once the store is open.
     pub(super) fn settle(&self) {
         if self.level() != Level::Plenty || !self.reserve().fill() {
             self.close();
@@ -133,7 +131,7 @@ impl Room {
     }
 }
 
-/// In bytes, for a process that is not root.
+/// Sizes in bytes, for a process that is not root.
 struct Space {
     total: u64,
     free: u64,

@@ -1,6 +1,6 @@
-//! A store goes on without damaged records. A gap in a repaired journal stands for them, the cases that they
-//! touch are quarantined, and the old journal is set aside. What the state held of the damaged records is
-//! written into the salvage record, so a state made anew is the same again.
+//! Salvages a store with damaged records. Gap frames in a repaired journal replace them, affected cases are
+//! quarantined, and the old journal is set aside. The salvage record stores the damaged records' effects that the state
+//! held, which makes a rebuilt state equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,21 +20,21 @@ use super::{Act, Error, Options, keys, loss, rebuild, shape};
 use crate::case::{Case, quarantine};
 use crate::model::{CaseId, Timestamp};
 
-/// What a salvage did, or would do.
+/// The result of a salvage, or of its dry run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Salvaged {
-    /// First and last record of each part that cannot be read any more.
+    /// First and last record of each unreadable part.
     pub records: Vec<(u64, u64)>,
-    /// First and last record of each frame in which one bit was turned back, where a hash proves the result.
+    /// First and last record of each frame with one mended bit, where a hash proves the result.
     pub mended: Vec<(u64, u64)>,
-    /// The same of the last frame, where nothing proves the result.
+    /// The same for the last frame, where no hash proves the result.
     pub doubtful: Option<(u64, u64)>,
-    /// Cases that lost records and an unproved one touch. Open ones are quarantined.
+    /// Cases affected by lost records or an unproven frame. Open ones are quarantined.
     pub cases: Vec<CaseId>,
     pub quarantined: Vec<CaseId>,
-    /// What the lost records did is known from the state, or none is lost.
+    /// The effects of the lost records are known from the state, or none is lost.
     pub complete: bool,
-    /// Where the old journal is.
+    /// The path of the old journal.
     pub aside: Option<PathBuf>,
 }
 
@@ -43,7 +43,7 @@ pub fn salvage(dir: &Path, now: Timestamp, reason: &str, dry_run: bool) -> Resul
     salvage_with(dir, now, reason, dry_run, &Options::default())
 }
 
-/// The same with hooks.
+/// Salvages a closed store with hooks.
 pub fn salvage_with(
     dir: &Path,
     now: Timestamp,
@@ -74,7 +74,7 @@ impl Work<'_> {
             Found::Missing | Found::Unreadable => (None, false),
         };
         let state = rebuild::sound(self.dir)?.ok();
-        // A damaged slot of the mark may have held a later frame, which the state may know.
+        // A damaged slot of the mark may have covered a later frame, which the state may know.
         let known = state.as_ref().filter(|_| !whole).map(|state| state.meta().head);
         let end = mark.map(|mark| mark.head).into_iter().chain(known).max_by_key(|end| end.sequence);
         let repair = journal::repair(&journals, end.filter(|end| end.sequence > 0), whole)?;
@@ -87,7 +87,7 @@ impl Work<'_> {
             return Ok(salvaged);
         }
         let losses = mark.map_or(0, |mark| mark.losses) + 1;
-        // Without a loss, the repaired journal is byte by byte the one that was written.
+        // Without a loss, the repaired journal equals the written one byte by byte.
         let Some(Rest { end, held, restored, cases, from, to }) = rest else {
             salvaged.aside = Some(self.exchange(&journals, &repaired)?);
             return Ok(salvaged);
@@ -109,7 +109,7 @@ impl Work<'_> {
             rebuild::suspect(self.dir, "the journal was salvaged");
         }
         salvaged.aside = Some(self.exchange(&journals, &repaired)?);
-        // A death before this leaves a mark that the new journal holds too.
+        // A crash before this point leaves a mark that the new journal also covers.
         let (segment, length) = journal.place();
         let mark = Mark { head: journal.head(), segment, length, at: Some(self.now), losses };
         Marker::open(self.dir, mark, self.options.clone())?;
@@ -121,7 +121,7 @@ impl Work<'_> {
         Ok(salvaged)
     }
 
-    /// Which cases are touched, and what is written about them; none: nothing is lost.
+    /// Finds the affected cases and builds the data of the salvage record; `None` if nothing is lost.
     fn find(
         &self,
         repair: &Repair,
@@ -168,8 +168,8 @@ impl Work<'_> {
         Ok((salvaged, Some(Rest { end, held, restored, cases, from, to })))
     }
 
-    /// The repaired journal takes the place of the damaged one in one step. That one is set aside before, so
-    /// that no death loses it.
+    /// Replaces the damaged journal by the repaired one atomically. The damaged one is set aside before, which protects
+    /// it from a crash.
     fn exchange(&self, journals: &Path, repaired: &Path) -> Result<PathBuf, Error> {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         make_dir(journals)?;
@@ -189,8 +189,8 @@ impl Work<'_> {
     }
 }
 
-/// What is written about a loss: what the state held of it, the quarantined cases, the first and the last
-/// record. `end`: of the repaired journal. `held`: the state, if it held the lost records.
+/// Data of a salvage record: restored effects, quarantined cases, first and last lost record. `end`: of the repaired
+/// journal. `held`: the state, if it held the lost records.
 struct Rest {
     end: End,
     held: Option<State>,
@@ -200,7 +200,7 @@ struct Rest {
     to: u64,
 }
 
-/// The open ones of some cases, quarantined.
+/// Returns the open cases among some, quarantined.
 fn put_aside(
     touched: &BTreeSet<CaseId>,
     state: &State,
@@ -223,7 +223,7 @@ fn put_aside(
     Ok(cases)
 }
 
-/// The repaired journal in a directory of its own. Segments that stay are linked, but for the last, which is
+/// Writes the repaired journal to its own directory. Unchanged segments are linked, except the last one, which is
 /// appended to.
 fn lay_out(journals: &Path, scratch: &Path, repair: &Repair) -> Result<PathBuf, Error> {
     let repaired = scratch.join("journal");
@@ -246,7 +246,7 @@ fn lay_out(journals: &Path, scratch: &Path, repair: &Repair) -> Result<PathBuf, 
     Ok(repaired)
 }
 
-/// A second name of a file that is not written any more; a copy where the file system has no links.
+/// Links a file that is no longer written; copies it if the file system has no links.
 fn link(from: &Path, to: &Path) -> Result<(), Error> {
     if std::fs::hard_link(from, to).is_ok() {
         return Ok(());
@@ -255,7 +255,7 @@ fn link(from: &Path, to: &Path) -> Result<(), Error> {
     journal::write_whole(to, &bytes)
 }
 
-/// The files of a directory under second names in another one.
+/// Links the files of a directory into another one.
 fn link_all(from: &Path, to: &Path) -> Result<(), Error> {
     let doing = || format!("listing {}", from.display());
     make_dir(to)?;
@@ -266,7 +266,7 @@ fn link_all(from: &Path, to: &Path) -> Result<(), Error> {
     journal::sync_dir(to)
 }
 
-/// The state, as far as the repaired journal, if it held the damaged records.
+/// Returns the state, updated to the repaired journal's end, if it held the damaged records.
 fn holding(state: State, repaired: &Path, last: u64, records: u64) -> Result<Option<State>, Error> {
     let meta = state.meta();
     let mut same = meta.head.sequence == 0;
@@ -280,7 +280,7 @@ fn holding(state: State, repaired: &Path, last: u64, records: u64) -> Result<Opt
     Ok(rebuild::replay(repaired, &state, u64::MAX, None, &AtomicU64::new(0))?.is_ok().then_some(state))
 }
 
-/// Brings the state up to the end of the journal, so that the two agree at once.
+/// Updates the state to the end of the journal.
 fn catch_up(journals: &Path, state: &State) -> Result<(), Error> {
     rebuild::replay(journals, state, u64::MAX, None, &AtomicU64::new(0))??;
     state.sync()
@@ -288,7 +288,7 @@ fn catch_up(journals: &Path, state: &State) -> Result<(), Error> {
 
 type Differences = (BTreeMap<String, Option<String>>, BTreeSet<CaseId>);
 
-/// What the state has and the repaired journal does not imply, and the cases among it.
+/// Returns what the state contains beyond the repaired journal, and the cases among it.
 fn differences(implied: &State, state: &State) -> Result<Differences, Error> {
     let (mut restored, mut touched) = (BTreeMap::new(), BTreeSet::new());
     side_by_side(implied, state, &mut |key, _, have| {
@@ -300,7 +300,7 @@ fn differences(implied: &State, state: &State) -> Result<Differences, Error> {
     Ok((restored, touched))
 }
 
-/// What the records that can be read show of the cases that the damaged ones touch.
+/// Evidence from readable records about cases in damaged ones.
 #[derive(Debug, Default)]
 struct Seen {
     doubtful: Option<(u64, u64)>,
@@ -320,7 +320,7 @@ impl Seen {
             let id = || changed.case.id.clone();
             let due = before.case.as_ref().map_or(1, |case| case.next_entry);
             let jumps = changed.entries.first().is_some_and(|entry| entry.number > due);
-            // Not over a gap of an earlier salvage.
+            // Gaps of an earlier salvage are excluded.
             if jumps && before.doubtful && record > self.first {
                 self.jumped.insert(id());
             }
@@ -333,8 +333,8 @@ impl Seen {
         }
     }
 
-    /// Cases whose entries have a hole, and open cases without a record since, which the damaged records may
-    /// have touched.
+    /// Returns the cases that damaged records may have touched: cases with a hole in their entries, and open cases
+    /// without a later record.
     fn jumped_or_silent(&mut self, implied: &State) -> Result<BTreeSet<CaseId>, Error> {
         let mut found = std::mem::take(&mut self.jumped);
         let prefix = keys::Key::new(keys::Kind::Case).end();

@@ -1,8 +1,8 @@
-//! The state that is read: one sled tree of checked values, written in batches that carry how far they
-//! are. The only file that calls sled. It does not know what its keys mean, but which of them are cases.
+//! The state for reads: one sled tree of checked values, written in batches that include the progress. The only file
+//! that calls sled. Independent of the keys' meaning, except which of them are cases.
 //!
-//! One tree instead of many: sled's batch over one tree is atomic by itself, needs no transaction whose
-//! closure may run twice, and two states compare by walking them side by side.
+//! One tree instead of many: sled's batch over one tree is atomic and needs no transaction whose closure may run twice.
+//! Two states compare by a parallel walk.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,11 +18,11 @@ use super::values::Meta;
 use super::{AcceptedLoss, Error, codec, keys};
 use crate::case::Case;
 
-/// So many values are checked one by one at a start; beyond, only the ends of the tree.
+/// Maximum of keys for a full check at a start; above it only the ends of the tree are checked.
 const CHECK_ALL: u64 = 200_000;
 const CHECK_ENDS: usize = 5_000;
 
-/// Sled, opened.
+/// An open sled database.
 pub(super) struct State {
     dir: PathBuf,
     db: sled::Db,
@@ -37,14 +37,13 @@ impl std::fmt::Debug for State {
     }
 }
 
-/// A note beside the state: the next start makes it anew, and the note says why.
+/// Returns the path of the marker that makes the next start rebuild the state. Its content is the reason.
 pub(super) fn doubt(dir: &Path) -> PathBuf {
     dir.with_extension("suspect")
 }
 
-/// Waits until sled's threads of an earlier opening in this process have let go of its files, which they do
-/// a moment after it was dropped; no other process is at them, for the store's own lock is held. Gives up
-/// after two seconds.
+/// Waits until sled's threads of an earlier opening in this process release its files, shortly after the drop. No other
+/// process uses them, because the store's lock is held. Gives up after two seconds.
 pub(super) fn released(dir: &Path) {
     let Ok(file) = File::open(dir.join("db")) else { return };
     for _ in 0..200 {
@@ -55,7 +54,7 @@ pub(super) fn released(dir: &Path) {
     }
 }
 
-/// Sled panics on some damaged files; a panic is an error like any other here.
+/// Runs a call of sled, and turns a panic into an error: sled panics on some damaged files.
 fn guarded<T>(doing: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
@@ -65,7 +64,7 @@ fn guarded<T>(doing: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, 
 }
 
 impl State {
-    /// Opens what is there or makes an empty one; `meta` is read but nothing is checked yet.
+    /// Opens the existing state or creates an empty one; reads `meta` without any check.
     pub(super) fn open(dir: &Path) -> Result<Self, Error> {
         released(dir);
         let db = guarded("opening sled", || {
@@ -73,14 +72,14 @@ impl State {
                 .path(dir)
                 .cache_capacity(64 << 20)
                 .mode(sled::Mode::LowSpace)
-                // Four times the default: values up to half a megabyte stay out of the unsynced blob
-                // files, at less growth than larger segments cost.
+                // Four times the default: values up to half a megabyte stay out of the unsynced blob files, with less
+                // growth than larger segments.
                 .segment_size(2 << 20)
                 .flush_every_ms(Some(1000))
                 .open()
         })
         .map_err(|error| match error {
-            // Not damage: an earlier opening in this process has not let go of it yet.
+            // Not damage: an earlier opening in this process still holds the lock.
             Error::Io { cause, .. } if cause.to_string().contains("could not acquire lock") => {
                 Error::Locked(dir.display().to_string())
             }
@@ -110,7 +109,7 @@ impl State {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    /// The payload of a key.
+    /// Returns the payload of a key.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match guarded("reading sled", || self.db.get(key))? {
             Some(value) => match codec::unseal(key, &value) {
@@ -128,7 +127,7 @@ impl State {
         }
     }
 
-    /// A case as it was written last.
+    /// Returns a case as last written.
     pub(super) fn case(&self, key: &[u8]) -> Result<Option<Arc<Case>>, Error> {
         match self.recent.case(key) {
             Some(case) => Ok(Some(case)),
@@ -136,8 +135,8 @@ impl State {
         }
     }
 
-    /// Walks keys from `from` while they begin with `prefix` and `visit` says to go on. A value that fails
-    /// its check is named and counted and the walk goes on, so that one damaged case does not hide others.
+    /// Walks keys from `from` while they start with `prefix` and `visit` returns true. A value that fails its check is
+    /// logged and counted, and the walk continues: one damaged case must not hide others.
     pub(super) fn walk<T: Stored>(
         &self,
         prefix: &[u8],
@@ -158,7 +157,7 @@ impl State {
         Ok(())
     }
 
-    /// Losses that were accepted, the first first.
+    /// Returns the accepted losses, oldest first.
     pub(super) fn losses(&self) -> Result<Vec<AcceptedLoss>, Error> {
         let prefix = keys::Key::new(keys::Kind::Loss).end();
         let mut losses = Vec::new();
@@ -184,7 +183,7 @@ impl State {
         ))
     }
 
-    /// Whether what is there is what was written: every value, and the sum over all of them.
+    /// Checks that the content is what was written: every value, and the sum over all of them.
     pub(super) fn check(&self) -> Result<(), Error> {
         let meta = self.meta();
         let whole = meta.keys <= CHECK_ALL;
@@ -212,7 +211,7 @@ impl State {
         Ok(())
     }
 
-    /// All keys with their sealed values, but for `meta`.
+    /// Returns all keys with their sealed values, except `meta`.
     pub(super) fn pairs(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>> + '_ {
         let mut pairs = self.db.range(vec![1]..);
         std::iter::from_fn(move || {
@@ -222,8 +221,8 @@ impl State {
         })
     }
 
-    /// Everything written so far on disk. Sled's own flush syncs neither file nor directory; a second
-    /// descriptor does, and is told errors that sled would hide.
+    /// Makes all writes durable. Sled's own flush syncs neither file nor directory. A second descriptor does, and
+    /// reports errors that sled would hide.
     pub(super) fn sync(&self) -> Result<(), Error> {
         guarded("flushing sled", || self.db.flush())?;
         for name in ["conf", "db"] {
@@ -236,12 +235,12 @@ impl State {
     }
 }
 
-/// Writes under construction, that reads of the same draft see.
+/// Pending writes, visible to reads of the same draft.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     pub(super) state: &'a State,
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// The end of the last frame that was applied whole.
+    /// The end of the last fully applied frame.
     pub(super) head: Head,
 }
 
@@ -279,7 +278,7 @@ impl<'a> Draft<'a> {
         self.writes.insert(key, None);
     }
 
-    /// One atomic batch; afterwards the state is as far as `applied`.
+    /// Writes one atomic batch; afterwards the state's progress is `applied`.
     pub(super) fn write(&mut self, applied: u64) -> Result<(), Error> {
         let mut meta = self.state.meta();
         let mut batch = sled::Batch::default();
@@ -321,7 +320,7 @@ mod tests {
     use crate::store::Error;
     use crate::store::keys::{self, Key, Kind};
 
-    /// Three cursors, one of them harmed behind the store's back.
+    /// Returns a state of three cursors, one of them damaged directly in sled.
     fn harmed(harm: impl Fn(&State, &[u8])) -> (tempfile::TempDir, State) {
         let dir = tempfile::tempdir().unwrap();
         let state = State::open(&dir.path().join("state")).unwrap();

@@ -1,5 +1,5 @@
-//! How far sweeps are: a state for each, the people that a run under way has picked, and when a sweep first
-//! saw people about whom nothing is known.
+//! Sweep data: a state for each sweep, the selected people of a run in progress, and the first sight of people with
+//! unknown data.
 
 use super::Error;
 use super::commit::SweepChange;

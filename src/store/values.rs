@@ -3,18 +3,18 @@
 use super::journal::Head;
 use crate::model::{CaseId, SubjectRef, Timestamp, Verdict};
 
-/// How far the state is, and a sum over all its values: a lost or doubled value changes it.
+/// The state's progress, and a sum over all its values: a lost or duplicated value changes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Meta {
-    /// The last record that is in it.
+    /// The last applied record.
     pub(super) applied: u64,
     pub(super) keys: u64,
     pub(super) sum: u64,
-    /// The end of the last frame that is in it whole: names the journal that it was made from.
+    /// The end of the last fully applied frame; identifies the source journal.
     pub(super) head: Head,
 }
 
-/// What a listing needs to know of a case without reading it.
+/// The case data for listings, which avoids reading the case.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Summary {
     pub(super) case: CaseId,
@@ -23,7 +23,7 @@ pub(super) struct Summary {
     pub(super) open: bool,
 }
 
-/// Where what a policy said lies.
+/// The location of a verdict.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pointer {
     pub(super) policy: String,

@@ -1,4 +1,4 @@
-//! The comparison of the journal with the state: a state is made beside the one that is there, and each key compared.
+//! Compares the journal with the state: builds a second state from the journal and compares each key.
 
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -9,10 +9,10 @@ use super::rebuild::{Witness, replay};
 use super::state::State;
 use super::{Error, keys, loss};
 
-/// Differences that a report names; the rest is counted.
+/// Maximum of differences that a report lists; the rest is only counted.
 const NAMED: usize = 100;
 
-/// What the comparison of journal and state found.
+/// The result of comparing journal and state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
     /// Records in the journal.
@@ -20,19 +20,19 @@ pub struct Report {
     pub segments: u64,
     /// Bytes of a torn end, which the next start cuts.
     pub torn_bytes: u64,
-    /// The hash of the last frame: with it, everything before is proved unchanged.
+    /// The hash of the last frame; it proves that everything before is unchanged.
     pub head: String,
-    /// The record up to which the state is; behind after a crash, the next start catches up.
+    /// The last applied record. It is behind after a crash; the next start catches up.
     pub applied: u64,
     /// Keys of the state.
     pub keys: u64,
-    /// How many keys differ from what the journal says.
+    /// Number of keys that differ from the journal.
     pub different: u64,
-    /// The first of them.
+    /// The first differences.
     pub differences: Vec<String>,
-    /// What is lost, so that the store does not open.
+    /// The loss that keeps the store from opening.
     pub lost: Option<Loss>,
-    /// Losses that were accepted: a store that has one is never called whole again.
+    /// Accepted losses: a store with one is never reported as complete again.
     pub accepted_losses: Vec<AcceptedLoss>,
 }
 
@@ -45,14 +45,13 @@ impl Report {
     }
 }
 
-/// Reads the whole journal, makes the state that it implies beside the one that is there, and compares
-/// them key by key. The store must be closed; nothing is repaired, but a value that fails its check has the
-/// next start make the state anew.
+/// Reads the whole journal, builds the implied state and compares it with the existing one, key by key. The store must
+/// be closed. Nothing is repaired; a value that fails its check makes the next start rebuild the state.
 pub fn verify(dir: &Path) -> Result<Report, Error> {
     verify_with(dir, &mut |_, _, _| {})
 }
 
-/// The same, with somebody who looks on.
+/// Compares journal and state, and passes each commit to a witness.
 pub fn verify_with(dir: &Path, witness: &mut Witness<'_>) -> Result<Report, Error> {
     let _lock = lock(dir)?;
     let scratch = dir.join("verify.scratch");
@@ -101,10 +100,10 @@ fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Repo
     Ok(report)
 }
 
-/// Receives a key, the sealed value that the journal implies, and the one in the state.
+/// Receives a key, the sealed value implied by the journal, and the one in the state.
 pub(super) type Differs<'a> = dyn FnMut(&[u8], Option<&[u8]>, Option<&[u8]>) + 'a;
 
-/// Calls `differs` with each key whose sealed values differ: what is implied, and what is there.
+/// Calls `differs` for each key whose sealed values differ, with the implied and the existing value.
 pub(super) fn side_by_side(implied: &State, state: &State, differs: &mut Differs<'_>) -> Result<(), Error> {
     let (mut left, mut right) = (implied.pairs(), state.pairs());
     let (mut want, mut have) = (left.next().transpose()?, right.next().transpose()?);

@@ -124,7 +124,7 @@ impl AskCases {
     }
 }
 
-/// Cases that an event reaches; with the policy where what the case makes of it is kept.
+/// Cases that an event reaches; with a policy if the case's reaction is recorded.
 type Reached = VecDeque<(CaseId, Option<Arc<Policy>>)>;
 
 fn in_order(mut cases: Vec<(CaseId, Option<Arc<Policy>>)>) -> Reached {

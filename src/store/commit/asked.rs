@@ -1,32 +1,32 @@
-//! What policies said, and for how long it is kept.
+//! Entries of the decision log, and their retention.
 
 use chrono::TimeDelta;
 
 use super::PolicyVerdict;
 use crate::model::{EventType, SubjectRef, Timestamp, Verdict};
 
-/// A policy was asked about a person.
+/// A policy's evaluation of a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     pub at: Timestamp,
     pub subject: SubjectRef,
-    /// The event's key, or what stands for one where a sweep or a person asked.
+    /// The event's key, or its substitute for a sweep or a manual start.
     pub event: String,
     /// The event's type, or `sweep`, or `manual`.
     pub kind: String,
-    /// Its other names; a policy may know it by one of those.
+    /// Alternative types of the event, which a policy may name.
     pub also: Vec<EventType>,
     /// When the event happened.
     pub time: Timestamp,
     pub said: PolicyVerdict,
 }
 
-/// What kind of answer it was.
+/// The class of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// A case opened, or the event reached one, or would have.
+    /// A case opened, the event reached one, or it would have.
     Match = 1,
-    /// It could not be decided.
+    /// The policy could not decide.
     Error = 2,
     NoMatch = 3,
 }
@@ -53,8 +53,7 @@ pub(in crate::store) fn class(verdict: Verdict) -> Class {
     }
 }
 
-/// How long an answer of this kind is kept: what did something or went wrong far longer than a plain no, of
-/// which there are many.
+/// Returns the retention of a verdict. Matches and errors are kept far longer than the numerous plain refusals.
 pub fn kept_for(verdict: Verdict) -> TimeDelta {
     match (class(verdict), verdict) {
         (_, Verdict::Shadow) => TimeDelta::days(90),

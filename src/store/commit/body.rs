@@ -1,4 +1,4 @@
-//! What a record of the journal says.
+//! Content of a journal record.
 
 use chrono::TimeDelta;
 
@@ -7,24 +7,24 @@ use super::loss::AcceptedLoss;
 use super::salvage::Salvage;
 use crate::model::Timestamp;
 
-/// How long the mark of an event is kept; a record of pruning says what lies before it.
+/// How long the dedupe mark of an event is kept; a prune record stores the cutoff.
 pub(in crate::store) const MARKS_KEPT: TimeDelta = TimeDelta::days(45);
 
-/// What a record of the journal says.
+/// Content of a journal record.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are commits; a box would only cost each of them")]
 pub(in crate::store) enum Body {
     Commit(Commit),
-    /// Marks of events that were consumed before this are forgotten.
+    /// Dedupe marks of events consumed before this time are removed.
     Prune(Timestamp),
-    /// Records before this one are lost, and somebody chose to go on.
+    /// Earlier records are lost, and an administrator accepted the loss.
     Loss(Box<AcceptedLoss>),
-    /// Records before this one are damaged, and the cases that they touch are quarantined.
+    /// Earlier records are damaged, and the affected cases are quarantined.
     Salvage(Box<Salvage>),
 }
 
 impl Body {
-    /// The newest time that it carries.
+    /// Returns the newest time in the record.
     pub(in crate::store) fn at(&self) -> Option<Timestamp> {
         match self {
             Self::Commit(Commit { cases, consumed, revisions, policy_orders, .. }) => {
@@ -40,7 +40,7 @@ impl Body {
         }
     }
 
-    /// Whether it says more than that events came or were looked at.
+    /// Returns whether the record contains more than received or processed events.
     pub(in crate::store) fn reaches_beyond_inbox(&self) -> bool {
         match self {
             Self::Commit(Commit { cases, revisions, active, enrolled, policy_orders, .. }) => {

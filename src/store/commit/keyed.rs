@@ -1,8 +1,8 @@
-//! A change that was asked for under a key of the caller's.
+//! A change requested with a caller's idempotency key.
 
 use crate::model::{CaseId, Timestamp};
 
-/// A change that was asked for under a key. It is written with the change, and once more with its answer.
+/// A change requested with an idempotency key. It is written with the change, and again with its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyed {
     /// A hash of the caller and their key.
@@ -10,18 +10,18 @@ pub struct Keyed {
     /// A hash of the whole request.
     pub request: String,
     pub at: Timestamp,
-    /// None: it was answered, and changed nothing by itself.
+    /// `None`: the request was answered and changed nothing itself.
     pub about: Option<About>,
-    /// None: the process ended between the change and its answer.
+    /// `None`: the process ended between the change and its answer.
     pub answer: Option<Answer>,
 }
 
-/// What a request changed.
+/// The target of a request's change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
     Case(CaseId),
     Policy(String),
-    /// So many events were taken in.
+    /// Number of events received.
     Events(usize),
 }
 

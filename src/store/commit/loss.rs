@@ -1,21 +1,21 @@
-//! What is missing of a journal, and a loss that somebody chose to go on with.
+//! Missing parts of a journal, and accepted losses.
 
 use serde::Serialize;
 
 use crate::model::{CaseId, Timestamp};
 
-/// What is missing, and since when.
+/// The missing part of a journal, and its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Loss {
-    /// One sentence without its end.
+    /// One sentence without its period.
     pub what: String,
-    /// The first record that is missing; none if no record is known to be missing.
+    /// The first missing record; `None` if unknown.
     pub from: Option<u64>,
-    /// The last one; none if it is not known.
+    /// The last missing record; `None` if unknown.
     pub to: Option<u64>,
-    /// The time of the last record that is there; what came later is lost.
+    /// The time of the last available record; later data is lost.
     pub since: Option<Timestamp>,
-    /// The end of the journal as the mark had it, `SEQUENCE:HASH`.
+    /// The end of the journal according to the high-water mark, as `SEQUENCE:HASH`.
     pub head: Option<String>,
 }
 
@@ -35,14 +35,14 @@ impl std::fmt::Display for Loss {
     }
 }
 
-/// A loss that somebody chose to go on with.
+/// A loss that an administrator accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AcceptedLoss {
     pub at: Timestamp,
     pub reason: String,
     #[serde(flatten)]
     pub loss: Loss,
-    /// Cases that damaged records touched.
+    /// Cases affected by damaged records.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cases: Vec<CaseId>,
 }

@@ -1,5 +1,4 @@
-//! What one commit may hold: plain data, as the engine hands it over and as the journal keeps it. It does
-//! not know how or where it is kept.
+//! Content of a commit: plain data, shared by the engine and the journal. Independent of storage.
 
 mod asked;
 mod body;
@@ -26,42 +25,42 @@ pub(super) use asked::class;
 pub(super) use body::{Body, MARKS_KEPT};
 pub(super) use salvage::Salvage;
 
-/// Everything that becomes durable together.
+/// All changes that become durable together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Commit {
-    /// Cases after an input, with what is added to their journals.
+    /// Cases after an input, with their new journal entries.
     pub cases: Vec<Changed>,
-    /// Events taken in; they lie in the inbox until they are consumed.
+    /// Received events; they stay in the inbox until they are consumed.
     pub received: Vec<Event>,
-    /// Inbox events that were dealt with, with what every policy said.
+    /// Consumed inbox events, with every policy's verdict.
     pub consumed: Vec<Consumed>,
-    /// Inbox events that could not be dealt with yet.
+    /// Deferred inbox events.
     pub deferred: Vec<Deferred>,
     /// Source name to its cursor.
     pub cursors: BTreeMap<String, String>,
-    /// Revisions that became active, with their files (kept while a case or the active set needs them).
+    /// Revisions that became active, with their files. Kept while a case or the active set needs them.
     pub revisions: Vec<StoredRevision>,
-    /// Replaces what runs: policy name to revision. For a start with broken files.
+    /// Replaces the active revisions: policy name to revision. For a start with invalid files.
     pub active: Option<BTreeMap<String, Revision>>,
-    /// What is known of persons at verification providers.
+    /// Enrolments of persons at verification providers.
     pub enrolled: Vec<Enrolled>,
-    /// Documents that were shown. With the result that they belong to, so that no other case overlooks one.
+    /// Document uses. Committed with their result, which keeps other cases from missing one.
     pub documents: Vec<DocumentUse>,
-    /// Times in which somebody could not answer; one that goes on is replaced when it ends.
+    /// Outages in which an answer was impossible; the end of an ongoing one replaces it.
     pub pauses: Vec<Pause>,
-    /// What people said about revisions of policies.
+    /// Orders about revisions of policies.
     pub policy_orders: Vec<PolicyOrder>,
-    /// What runs of sweeps did.
+    /// Progress of sweeps.
     pub sweeps: Vec<SweepChange>,
-    /// What policies said where no event asked them.
+    /// Verdicts without an event.
     pub asked: Vec<Asked>,
-    /// Changes that were asked for under a key.
+    /// Changes requested with an idempotency key.
     pub requests: Vec<Keyed>,
 }
 
 impl Commit {
-    /// Whether it brings new events or opens a case. What is under way already goes on when the disk is nearly
-    /// full; this does not.
+    /// Returns whether the commit brings new events or opens a case. Such commits are refused when the disk is nearly
+    /// full; work in progress continues.
     pub(super) fn takes_in(&self) -> bool {
         let opens = |entry: &Entry| matches!(entry.note, Note::Opened { .. });
         !self.received.is_empty() || self.cases.iter().any(|changed| changed.entries.iter().any(opens))
@@ -76,36 +75,35 @@ pub struct Changed {
     /// Limited effects that were reached, for the counters.
     pub effects: Vec<EffectKind>,
     pub at: Timestamp,
-    /// What it was decided from; none in journals of versions that did not write it.
+    /// The inputs of the decision; `None` in journals of versions that did not write it.
     pub recorded: Option<Recorded>,
 }
 
-/// An inbox event that was dealt with.
+/// A consumed inbox event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Consumed {
     pub key: String,
     pub at: Timestamp,
-    /// Why each policy did or did not open a case; what `explain` shows later.
+    /// Why each policy did or did not open a case; shown by `explain`.
     pub verdicts: Vec<PolicyVerdict>,
-    /// The people as they were read for it, where no case has them: what another revision would say is asked
-    /// about them as they were.
+    /// The people read for it, except those stored in cases. A later evaluation by another revision uses these records.
     pub people: Vec<Subject>,
 }
 
-/// What one policy said about an event.
+/// One policy's verdict on an event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicyVerdict {
-    /// Empty: what the daemon itself says of the event.
+    /// Empty: the daemon's own verdict on the event.
     pub policy: String,
     pub revision: Revision,
     pub verdict: Verdict,
     /// The clause, the case or the error.
     pub detail: String,
-    /// Whom it was asked about, where that is not the event's own subject.
+    /// The evaluated person, if different from the event's subject.
     pub about: Option<SubjectRef>,
-    /// What kept it from opening a case, with the values that were looked at.
+    /// Why no case opened, with the values that were evaluated.
     pub trace: Option<Trace>,
-    /// What a sweep of a shadow policy would have opened, with what a case would have been decided from.
+    /// The opening of a shadow policy's sweep, with the inputs of its decision.
     pub would_open: Option<Box<Recorded>>,
 }
 
@@ -132,7 +130,7 @@ pub struct Deferred {
     pub reason: String,
 }
 
-/// An event that waits to be dealt with.
+/// An event in the inbox.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Waiting {
     pub event: Event,
@@ -148,11 +146,11 @@ pub struct StoredRevision {
     /// Path to text; policy trees are text.
     pub files: BTreeMap<String, String>,
     pub at: Timestamp,
-    /// What its tests walked; they are no part of the revision.
+    /// Coverage of its tests, which are not part of the revision.
     pub tests: Examined,
 }
 
-/// What the tests of a revision walk.
+/// Branches that the tests of a revision walk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Examined {
     pub tests: usize,
@@ -162,7 +160,7 @@ pub struct Examined {
 }
 
 impl Examined {
-    /// What the tests of an edit walk less; none: they walk as much. A branch that is gone cannot be walked.
+    /// Returns what an edit's tests cover less; `None` if they cover as much. A removed branch does not count.
     pub fn less_in(&self, edit: &Self) -> Option<String> {
         if self.tests > 0 && edit.tests == 0 {
             return Some(format!("no longer has tests; the active revision has {}", self.tests));
@@ -178,28 +176,28 @@ impl Examined {
     }
 }
 
-/// What was said about the revisions of a policy, by a person or by the past. The newest one of a policy
-/// counts.
+/// An order about the revisions of a policy, from a person or a back-test. The newest one of a policy applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyOrder {
     pub policy: String,
     pub what: PolicyDeed,
-    /// The revision that is to run.
+    /// The revision to run.
     pub revision: Revision,
-    /// A revert: what the tree had then; it stands as long as the tree has this. Otherwise what ran before.
+    /// For a revert: the tree's revision at that time; the revert lasts as long as the tree has it. Otherwise the
+    /// previously active revision.
     pub over: Option<Revision>,
     pub by: String,
     pub reason: String,
     pub at: Timestamp,
-    /// Effect to people whom it would have newly met, together with the edits just before that passed too.
+    /// By effect, the number of people newly affected, including the preceding edits that passed.
     pub newly: BTreeMap<String, usize>,
-    /// The revision with which the edits began that nobody had to release.
+    /// The revision at the start of the edits that needed no release.
     pub began: Option<Revision>,
 }
 
 impl PolicyOrder {
-    /// The revision that a person chose last, or the one with which the edits began: small changes since then are added
-    /// up.
+    /// Returns the base for adding up small changes: the revision that a person chose last, or the revision at the
+    /// start of the later edits.
     pub fn base(&self) -> Option<&Revision> {
         match self.what {
             PolicyDeed::Released | PolicyDeed::Reverted => Some(&self.revision),
@@ -216,27 +214,27 @@ impl PolicyOrder {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyDeed {
-    /// A revision that was parked may run.
+    /// A parked revision may run.
     Released,
-    /// An older revision runs in the place of the tree's.
+    /// An older revision runs instead of the tree's.
     Reverted,
-    /// The files were edited after a revert, which ends it.
+    /// An edit of the files after a revert ended the revert.
     Superseded,
-    /// A revision waits for a release: the recorded past spoke against it.
+    /// A revision is parked because of its back-test.
     Parked,
-    /// The policy left the tree; this is what ran of it.
+    /// The policy was removed from the tree; the order names its last active revision.
     Gone,
-    /// The recorded past was asked, and did not hold the revision back.
+    /// The back-test did not park the revision.
     Passed,
-    /// An edit that needed no release runs; `over` ran before it.
+    /// An edit without a required release runs; `over` was active before.
     Edited,
-    /// The files were put back to what ran before.
+    /// The files were restored to the previously active revision.
     Returned,
-    /// A person agreed that the policy, which is not in the tree any more, stops.
+    /// A person confirmed that a policy removed from the tree stops.
     Dropped,
 }
 
-/// What is known of a person at a verification provider; replaces what was known.
+/// A person's enrolment at a verification provider; replaces the earlier one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Enrolled {
     pub provider: String,
@@ -244,13 +242,13 @@ pub struct Enrolled {
     pub enrolment: Enrolment,
 }
 
-/// What a case holds against a person.
+/// A case's holds on a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Holding {
     pub case: CaseId,
     pub policy: String,
     pub subject: SubjectRef,
-    /// The case has ended, and left this.
+    /// The case ended and left these holds.
     pub closed: bool,
     pub holds: Vec<Hold>,
 }

@@ -9,8 +9,8 @@ use super::loss::AcceptedLoss;
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::store) struct Salvage {
     pub(in crate::store) loss: AcceptedLoss,
-    /// Keys of the state, in hexadecimal digits, to the payload that the damaged records had given them; none:
-    /// they had removed it.
+    /// Keys of the state, in hexadecimal digits, with the payload from the damaged records; `None` if they removed the
+    /// key.
     pub(in crate::store) restored: BTreeMap<String, Option<String>>,
     /// The quarantined cases.
     pub(in crate::store) cases: Vec<Changed>,

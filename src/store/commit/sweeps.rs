@@ -1,4 +1,4 @@
-//! What a commit says of sweeps.
+//! Sweep data in commits.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,22 @@ use serde::Serialize;
 use crate::model::Timestamp;
 use crate::policy::Revision;
 
-/// How far a sweep is.
+/// The progress of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepState {
-    /// Such as `quarterly/1`.
+    /// For example `quarterly/1`.
     pub schedule: String,
-    /// The timetable as it reads. With another one it is a new sweep, which has missed nothing.
+    /// The timetable text. A changed timetable makes a new sweep without missed runs.
     pub timetable: String,
-    /// False: its policy is disabled or gone. When it comes back it has missed nothing either.
+    /// False: its policy is disabled or removed. A restored sweep has no missed runs either.
     pub awake: bool,
-    /// Nominal times up to this one are dealt with: run, or left out, or before the sweep was there.
+    /// Nominal times up to this one are settled: run, skipped, or before the sweep existed.
     pub settled: Timestamp,
-    /// The run under way.
+    /// The run in progress.
     pub run: Option<SweepRun>,
 }
 
-/// What a commit says of sweeps.
+/// A change to sweep data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SweepChange {
     State(SweepState),
@@ -39,30 +39,30 @@ pub enum SweepChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SweepRun {
     pub nominal: Timestamp,
-    /// Of the policy when it began.
+    /// The policy's revision when the run began.
     pub revision: Revision,
-    /// Opens no case; counts what it would have opened.
+    /// A shadow run opens no case and counts the cases that it would have opened.
     pub shadow: bool,
     pub began: Timestamp,
     pub ended: Option<Timestamp>,
     /// How it ended: `done`, `missed` or why it was stopped.
     pub end: Option<String>,
-    /// People that were picked; none while the population is looked at, which begins anew after a stop.
+    /// Number of selected people; `None` while the population is read, which restarts after an interruption.
     pub picked: Option<u32>,
-    /// So many of them were dealt with.
+    /// Number of selected people that were processed.
     pub position: u32,
-    /// People of the population.
+    /// People in the population.
     pub looked_at: u64,
-    /// Of them due, and without an open case.
+    /// People that are due and have no open case.
     pub due: u64,
     pub opened: u32,
     /// In shadow: cases that would have opened.
     pub would_open: u32,
-    /// Due, and left for the next run by `at_most`.
+    /// Due people left for the next run by `at_most`.
     pub left: u64,
-    /// Why others got no case.
+    /// Why other people got no case, with counts.
     pub skipped: BTreeMap<String, u64>,
-    /// Of them left out by a clause or an error, and only counted: a run keeps what it said to so many.
+    /// People excluded by a clause or an error that are only counted: a run records a bounded number of verdicts.
     pub not_noted: u64,
 }
 
@@ -88,22 +88,22 @@ impl SweepRun {
     }
 }
 
-/// A person whose date is not known was seen; the first time counts.
+/// The first time that a sweep saw a person with an unknown date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstSeen {
     pub policy: String,
-    /// Remembered apart: when a policy leaves shadow, its spread begins then.
+    /// Stored separately: a policy that leaves shadow starts its spread then.
     pub shadow: bool,
     pub person: String,
     /// The nominal time of the run.
     pub at: Timestamp,
 }
 
-/// A part of the people that a run has picked, most overdue first.
+/// A part of the people that a run selected, most overdue first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepPart {
     pub schedule: String,
     pub number: u32,
-    /// Nobody: the part is removed.
+    /// Empty: the part is removed.
     pub people: Vec<String>,
 }

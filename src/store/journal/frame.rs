@@ -1,8 +1,8 @@
-//! One frame: a group of records that became durable together, with a checksum and the hash of the frame
-//! before. Pure bytes; it knows no files.
+//! One frame: a group of records that became durable together, with a checksum and the hash of the previous frame. Pure
+//! bytes; independent of files.
 //!
-//! A frame holds the whole group of one write, so a write that a power cut tore in any order is one broken
-//! frame at the end of the journal and never a hole before a good one.
+//! A frame holds the whole group of one write. A write torn by a power cut, in any order, thus leaves one broken frame
+//! at the end of the journal. It never leaves a gap before a valid frame.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use std::str::FromStr;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest as _, Sha256};
 
-/// The hash of a frame, which the next one carries.
+/// The hash of a frame, stored in the next one.
 pub type Chain = [u8; 16];
 
 const MAGIC: [u8; 4] = *b"PfF1";
@@ -18,19 +18,19 @@ const GAP_MAGIC: [u8; 4] = *b"PfG1";
 /// Magic, length, checksum, sequence, chain.
 const HEAD: usize = 4 + 4 + 4 + 8 + 16;
 
-/// A frame whose checksum is right.
+/// A frame with a valid checksum.
 #[derive(Debug)]
 pub(super) struct Frame<'a> {
-    /// Of its first record.
+    /// The sequence of its first record.
     pub(super) sequence: u64,
     pub(super) before: Chain,
-    /// Lines, one per record, as the segment's version has them.
+    /// Lines, one per record, in the format of the segment's version.
     pub(super) payload: &'a [u8],
-    /// All of it.
+    /// The whole frame.
     pub(super) bytes: &'a [u8],
 }
 
-/// The bytes of a frame; none if the group is longer than a frame can say.
+/// Returns the bytes of a frame; `None` if the group exceeds the length field.
 pub(super) fn build(sequence: u64, before: Chain, payload: &[u8]) -> Option<Vec<u8>> {
     let mut tail = Vec::with_capacity(HEAD + payload.len());
     tail.extend(u32::try_from(payload.len()).ok()?.to_be_bytes());
@@ -45,7 +45,7 @@ pub(super) fn build(sequence: u64, before: Chain, payload: &[u8]) -> Option<Vec<
     Some(bytes)
 }
 
-/// The frame at the beginning of some bytes; none if there is no whole and undamaged one.
+/// Returns the frame at the start of some bytes; `None` if it is incomplete or damaged.
 pub(super) fn parse(bytes: &[u8]) -> Option<Frame<'_>> {
     let rest = bytes.strip_prefix(&MAGIC)?;
     let (sum, tail) = rest.split_first_chunk::<4>()?;
@@ -60,7 +60,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Frame<'_>> {
     Some(Frame { sequence: u64::from_be_bytes(*sequence), before: *before, payload, bytes })
 }
 
-/// Whether a good frame lies anywhere in these bytes.
+/// Returns whether these bytes contain a valid frame.
 pub(super) fn follows(bytes: &[u8]) -> bool {
     let good = |rest: &[u8]| parse(rest).is_some() || parse_gap(rest).is_some();
     bytes
@@ -70,7 +70,7 @@ pub(super) fn follows(bytes: &[u8]) -> bool {
         .any(|(at, _)| bytes.get(at..).is_some_and(good))
 }
 
-/// Where the next frame may begin.
+/// Returns where the next frame may begin.
 pub(super) fn first_magic(bytes: &[u8]) -> Option<usize> {
     bytes.windows(MAGIC.len()).position(|window| window == MAGIC || window == GAP_MAGIC)
 }
@@ -80,7 +80,7 @@ pub(super) fn first_magic(bytes: &[u8]) -> Option<usize> {
 pub(in crate::store) struct Gap {
     pub(in crate::store) first: u64,
     pub(in crate::store) last: u64,
-    /// The chain that the first of them followed, and the one that the record after the last follows.
+    /// The chain before the first of them, and the chain before the record after the last.
     pub(super) before: Chain,
     pub(super) after: Chain,
 }
@@ -99,7 +99,7 @@ pub(super) fn build_gap(gap: &Gap) -> Vec<u8> {
     bytes
 }
 
-/// The gap at the beginning of some bytes, and its length.
+/// Returns the gap at the start of some bytes, and its length.
 pub(super) fn parse_gap(bytes: &[u8]) -> Option<(Gap, usize)> {
     let rest = bytes.get(..GAP)?.strip_prefix(&GAP_MAGIC)?;
     let (sum, fields) = rest.split_first_chunk::<4>()?;
@@ -111,8 +111,8 @@ pub(super) fn parse_gap(bytes: &[u8]) -> Option<(Gap, usize)> {
     Some((Gap { first, last, before: *before, after: after.try_into().ok()? }, GAP))
 }
 
-/// A frame with one bit turned back, if that makes it the frame that is due: the checksum says which bit it
-/// was. Whether it is the frame that was written, only the hash in the next one proves.
+/// Returns a frame with one bit flipped back, if that makes it the expected frame. The checksum identifies the bit;
+/// only the hash in the next frame proves the result.
 pub(super) fn mend(bytes: &[u8], sequence: u64, before: Chain) -> Option<Vec<u8>> {
     let length = u32::from_be_bytes(*bytes.get(8..)?.first_chunk::<4>()?);
     let lengths = std::iter::once(length).chain((0..32).map(|bit| length ^ (1 << bit)));
@@ -139,7 +139,8 @@ fn mend_with(bytes: &[u8], length: u32) -> Option<Vec<u8>> {
     Some(frame)
 }
 
-/// The turned bit that changes a CRC-32 so: how many bytes follow its byte, and which bit it is.
+/// Returns the flipped bit that causes this CRC-32 difference: the number of bytes after its byte, and its position in
+/// the byte.
 fn turned(syndrome: u32, bytes: usize) -> Option<(usize, u32)> {
     let shift = |sum: u32| (0..8).fold(sum, |sum, _| (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg()));
     let mut sums: [u32; 8] = std::array::from_fn(|bit| shift(1 << bit));
@@ -152,7 +153,7 @@ fn turned(syndrome: u32, bytes: usize) -> Option<(usize, u32)> {
     None
 }
 
-/// The hash of a frame's bytes.
+/// Returns the hash of a frame's bytes.
 pub(super) fn chain(bytes: &[u8]) -> Chain {
     let digest = Sha256::digest(bytes);
     let mut chain = Chain::default();
@@ -160,17 +161,17 @@ pub(super) fn chain(bytes: &[u8]) -> Chain {
     chain
 }
 
-/// The end of the journal after a frame: with the hash, everything before is proved unchanged. Written
+/// The end of the journal after a frame; the hash proves that everything before is unchanged. Written as
 /// `SEQUENCE:HASH`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Head {
-    /// Of the frame's last record; 0 before the first frame.
+    /// The sequence of the frame's last record; 0 before the first frame.
     pub sequence: u64,
     pub chain: Chain,
 }
 
 impl Head {
-    /// The hash in hexadecimal digits.
+    /// Returns the hash in hexadecimal digits.
     pub fn hash(&self) -> String {
         HEXLOWER.encode(&self.chain)
     }
@@ -210,7 +211,7 @@ mod tests {
             assert!(parse(&harmed).is_none(), "bit {bit}");
             assert_eq!(mend(&harmed, 7, [3; 16]).as_ref(), Some(&frame), "bit {bit}");
             assert_eq!(mend(&harmed, 9, [3; 16]), None);
-            // The magic is known, and every turned bit of the length is tried: those do not count.
+            // The magic is constant, and each bit of the length is tried: these are exempt.
             let free = |byte: usize| byte < 4 || (8..12).contains(&byte);
             let (one, other) = (bit / 8, (bit / 8 + 9) % frame.len());
             harmed[other] ^= 1;

@@ -1,5 +1,5 @@
-//! The journal: segments `000001.log`, `000002.log`, ... of frames that are only ever appended. The truth
-//! about everything that was acknowledged. It does not know what its records mean.
+//! The journal: segments `000001.log`, `000002.log`, ... of append-only frames. The source of truth for everything
+//! acknowledged. Independent of the records' meaning.
 
 mod frame;
 mod pack;
@@ -38,9 +38,9 @@ pub(super) struct Journal {
 /// Why a group was not appended.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// No room; nothing of the group is in the file.
+    /// The disk is full; the file contains nothing of the group.
     NoRoom,
-    /// What is on disk is not known any more.
+    /// The content on disk is unknown.
     Broken(String),
 }
 
@@ -54,11 +54,11 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Journal {
-    /// Goes on where reading ended.
+    /// Continues at the end that reading found.
     pub(super) fn resume(dir: &Path, options: Options, end: &End) -> Result<Self, Error> {
         let (segment, length) = match end.last {
             Some(last) if end.packed => last,
-            // Of a version that did not pack: it stays as it is, and a new one follows.
+            // A segment of a version without packing stays unchanged, and a new one follows.
             Some((before, _)) => (before + 1, segment::create(dir, before + 1, end.next, end.chain)?),
             None => (1, segment::create(dir, 1, end.next, end.chain)?),
         };
@@ -75,13 +75,13 @@ impl Journal {
         })
     }
 
-    /// Writes a group as one frame and syncs it; gives the sequence of its first record.
+    /// Writes a group as one frame and syncs it; returns the sequence of its first record.
     pub(super) fn append(&mut self, records: &[&[u8]]) -> Result<u64, Refusal> {
         let first = self.next;
         let mut bytes = self.frame(records)?;
         if self.length > segment::HEAD && self.length + bytes.len() as u64 > self.options.segment_bytes {
             self.rotate()?;
-            // What is packed leans on what is before it in the same segment.
+            // A packed frame depends on earlier frames of its segment.
             bytes = self.frame(records)?;
         }
         let write = Act::Write { segment: self.segment, at: self.length, bytes: bytes.len() as u64 };
@@ -98,12 +98,12 @@ impl Journal {
         Ok(first)
     }
 
-    /// The end, which is synced.
+    /// Returns the synced end.
     pub(super) fn head(&self) -> Head {
         Head { sequence: self.next - 1, chain: self.chain }
     }
 
-    /// The last segment and its length.
+    /// Returns the last segment and its length in bytes.
     pub(super) fn place(&self) -> (u64, u64) {
         (self.segment, self.length)
     }
@@ -117,8 +117,8 @@ impl Journal {
             .ok_or_else(|| Refusal::Broken("a group of commits has more than 4 GiB".to_owned()))
     }
 
-    /// A full disk is told by the write, before anything was synced or acknowledged: the file goes back to
-    /// its length. Every other error leaves the disk in an unknown state.
+    /// Undoes a write on a full disk: truncates the file to its earlier length, before anything was synced or
+    /// acknowledged. Any other error leaves the disk in an unknown state.
     fn take_back(&mut self, error: &io::Error) -> Refusal {
         if !no_room(error) {
             return Refusal::Broken(format!("writing the journal: {error}"));
@@ -160,7 +160,7 @@ pub(super) fn sync_dir(dir: &Path) -> Result<(), Error> {
         .map_err(Error::io(format!("syncing the directory {}", dir.display())))
 }
 
-/// A whole file or none: written beside, synced, renamed, its name synced.
+/// Writes a file atomically: to a temporary file that is synced and renamed, with its name synced.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let beside = path.with_extension("tmp");
     let write = || -> io::Result<()> {
@@ -173,7 +173,7 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
-/// Files of the store hold what names persons: only their owner reads them.
+/// Returns options for a file that only the owner can read: store files contain personal data.
 fn private() -> std::fs::OpenOptions {
     let mut options = File::options();
     options.write(true).create(true).truncate(true);

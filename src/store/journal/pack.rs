@@ -1,32 +1,31 @@
-//! Packing of frames. A record of a case repeats most of the one before, so a segment is one compressed
-//! stream that is flushed at the end of each frame: what a frame says is found with the frames before it, which
-//! the chain demands anyway. It knows bytes only.
+//! Packing of frames. Consecutive records of a case repeat most of their content, so a segment is one compressed
+//! stream, flushed at the end of each frame. Unpacking a frame needs the frames before it, which the chain requires
+//! anyway. Operates on bytes only.
 
 use std::fmt;
 use std::io::{self, Write as _};
 
 use zstd::stream::write::{Decoder, Encoder};
 
-/// The quickest of the usual levels; higher ones gain a tenth for twice the time.
+/// The fastest of the usual levels; higher ones save a tenth for twice the time.
 const LEVEL: i32 = 1;
-/// Larger frames are floods of events, which have little in common; packing them would cost more time than
-/// their writing.
+/// Larger frames hold many unrelated events; packing them would take longer than writing them.
 const LARGEST: usize = 256 << 10;
 
-/// A stream ends after so many packed bytes: damage makes the rest of its stream unreadable.
+/// Packed bytes after which a stream ends: damage makes the rest of its stream unreadable.
 const STREAM: usize = 256 << 10;
 
-/// The first byte of a packed payload.
+/// The first byte of an unpacked payload.
 const PLAIN: u8 = 0;
-/// A stream begins here: after a start, and after a write that was taken back.
+/// The first byte at the start of a stream: after a start, and after an undone write.
 const BEGINS: u8 = 1;
 const GOES_ON: u8 = 2;
 
-/// Packs what is written.
+/// Packs payloads for writing.
 #[derive(Default)]
 pub(super) struct Packer {
     stream: Option<Encoder<'static, Vec<u8>>>,
-    /// Bytes that the stream has so far.
+    /// Bytes in the stream so far.
     bytes: usize,
 }
 
@@ -37,8 +36,7 @@ impl fmt::Debug for Packer {
 }
 
 impl Packer {
-    /// A payload as it is written. If it is not written after all, the packer is of no use any more: the
-    /// next frame would lean on it.
+    /// Returns a packed payload. If it is not written, the packer must be discarded: the next frame would depend on it.
     pub(super) fn pack(&mut self, records: &[&[u8]]) -> io::Result<Vec<u8>> {
         if records.iter().map(|record| record.len()).sum::<usize>() > LARGEST {
             let mut plain = vec![PLAIN];
@@ -64,19 +62,19 @@ impl Packer {
     }
 }
 
-/// Whether a payload is read without the frames before it.
+/// Returns whether a payload is readable without earlier frames.
 pub(super) fn begins_a_stream(payload: &[u8]) -> bool {
     matches!(payload.first(), Some(&(PLAIN | BEGINS)))
 }
 
-/// Unpacks what is read, frame by frame in their order.
+/// Unpacks payloads, frame by frame in order.
 #[derive(Default)]
 pub(super) struct Unpacker {
     stream: Option<Decoder<'static, Vec<u8>>>,
 }
 
 impl Unpacker {
-    /// The lines of a payload; none if it does not follow from the frames before.
+    /// Returns the lines of a payload; `None` if it does not follow from the earlier frames.
     pub(super) fn unpack(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
         let (kind, packed) = payload.split_first()?;
         let mut stream = match *kind {
@@ -106,7 +104,7 @@ mod tests {
         let flood = vec![b'x'; LARGEST + 1];
         for number in 0..300 {
             if number == 100 {
-                // What is written after a restart begins anew, in the same segment.
+                // Writing after a restart begins a new stream in the same segment.
                 packer = Packer::default();
             }
             let (one, two) = (line(number), line(number + 1));

@@ -1,7 +1,6 @@
-//! A journal with damaged or missing frames becomes one that reads. A frame with one turned bit is mended: its
-//! checksum says which bit, and the hash that the next frame carries proves it. For other damage a gap frame
-//! stands in the place of the records; it carries their numbers and the chain before and after them, so the
-//! frames that follow stay proved. It knows bytes only.
+//! Repairs a journal with damaged or missing frames. A frame with one flipped bit is mended: its checksum identifies
+//! the bit, and the hash in the next frame proves the result. Other damage is replaced by a gap frame. It holds the
+//! record numbers and the chain before and after them, which keeps later frames proven. Operates on bytes only.
 
 use std::path::Path;
 
@@ -10,30 +9,30 @@ use super::pack::{Unpacker, begins_a_stream};
 use super::segment::{self, SEGMENT_HEAD};
 use crate::store::Error;
 
-/// What a damaged journal becomes.
+/// The result of repairing a damaged journal.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Repair {
     pub(in crate::store) gaps: Vec<Gap>,
-    /// First and last record of each frame that was mended, where a hash proves that it is what was written.
+    /// First and last record of each mended frame that a hash proves.
     pub(in crate::store) mended: Vec<(u64, u64)>,
-    /// The same of the last frame, where nothing proves it.
+    /// The same for the last frame, if no hash proves it.
     pub(in crate::store) doubtful: Option<(u64, u64)>,
-    /// Segments whose head was damaged; it is known from what is before it.
+    /// Segments with a damaged head; earlier segments supply its content.
     pub(in crate::store) heads: Vec<u64>,
-    /// The segments that change, by number; the others stay.
+    /// The changed segments, by number; the others stay.
     pub(in crate::store) segments: Vec<(u64, Vec<u8>)>,
     /// The number of the last segment.
     pub(in crate::store) last: u64,
 }
 
 impl Repair {
-    /// Nothing is damaged.
+    /// Returns whether nothing is damaged.
     pub(in crate::store) fn is_empty(&self) -> bool {
         self.gaps.is_empty() && self.mended.is_empty() && self.doubtful.is_none() && self.heads.is_empty()
     }
 }
 
-/// Finds what can be read. `end` is a frame that was acknowledged; it is the last such frame if `marked`.
+/// Finds the readable content. `end` is an acknowledged frame, and the last one if `marked`.
 pub(in crate::store) fn repair(dir: &Path, end: Option<Head>, marked: bool) -> Result<Repair, Error> {
     let numbers = segment::numbers(dir)?;
     let last = numbers.last().copied().unwrap_or(1);
@@ -56,7 +55,7 @@ pub(in crate::store) fn repair(dir: &Path, end: Option<Head>, marked: bool) -> R
     Ok(Repair { gaps, mended, doubtful, heads, segments, last })
 }
 
-/// Whether the frames of a segment are packed whose head is damaged: lines of JSON are not.
+/// Returns whether a segment with a damaged head is packed: JSON lines are not.
 fn packed(bytes: &[u8]) -> bool {
     let first = bytes.get(SEGMENT_HEAD..).and_then(frame::parse);
     first.is_none_or(|frame| !frame.payload.starts_with(b"{"))
@@ -68,27 +67,27 @@ struct Segment {
     changed: bool,
 }
 
-/// How far the scan is: what is due, and whether records before what comes next are missing.
+/// The progress of a scan: the next expected record, and whether records before it are missing.
 #[derive(Default)]
 struct Scan {
     next: Next,
     missing: bool,
-    /// None: the frames of the segment are not packed.
+    /// `None`: the segment is not packed.
     unpacker: Option<Unpacker>,
     segments: Vec<Segment>,
     gaps: Vec<Gap>,
     mended: Vec<(u64, u64)>,
     doubtful: Option<(u64, u64)>,
     heads: Vec<u64>,
-    /// The chain that the next segment begins with: it proves the last frame of this one.
+    /// The chain at the start of the next segment: it proves the last frame of this one.
     after: Option<Chain>,
-    /// The chain of a frame that was acknowledged.
+    /// The chain of an acknowledged frame.
     end: Option<Chain>,
-    /// Nothing could prove the last frame of the segment.
+    /// No hash can prove the last frame of the segment.
     open_end: bool,
 }
 
-/// The record that is due, and the chain before it.
+/// The next expected record, and the chain before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Next {
     sequence: u64,
@@ -111,7 +110,7 @@ impl Scan {
         if let Some(head) = head.filter(goes_on) {
             self.close(head);
         }
-        // A segment before this one keeps its bytes only if it is written anew.
+        // An earlier segment keeps its bytes only if it is rewritten.
         if let Some(before) = self.segments.last_mut().filter(|before| !before.changed) {
             before.bytes = Vec::new();
         }
@@ -130,7 +129,7 @@ impl Scan {
         }
     }
 
-    /// Looks at what the bytes begin with; gives how many of them are done with.
+    /// Processes the start of the bytes; returns how many bytes it consumed.
     fn frame(&mut self, rest: &[u8]) -> usize {
         if let Some((gap, length)) = frame::parse_gap(rest)
             && (Next { sequence: gap.first, chain: gap.before }) == self.next
@@ -158,7 +157,7 @@ impl Scan {
                 return mended.len();
             }
             self.lose();
-            // To the next place where a frame could begin.
+            // Skips to the next possible start of a frame.
             return 1 + rest.get(1..).map_or(0, |rest| frame::first_magic(rest).unwrap_or(rest.len()));
         };
         let own = Next { sequence: found.sequence, chain: found.before };
@@ -174,7 +173,7 @@ impl Scan {
         found.bytes.len()
     }
 
-    /// Keeps a frame that is due, if it can be unpacked.
+    /// Keeps an expected frame if it can be unpacked.
     fn take(&mut self, found: &frame::Frame<'_>) -> bool {
         let lines = match &mut self.unpacker {
             Some(unpacker) => unpacker.unpack(found.payload),
@@ -187,8 +186,8 @@ impl Scan {
         true
     }
 
-    /// The frame that is due, with one bit turned back, and whether a hash proves it. An unproved one counts
-    /// only where nothing could prove it.
+    /// Returns the expected frame with one bit flipped back, and whether a hash proves it. An unproven one counts only
+    /// where no hash could prove it.
     fn mend(&self, rest: &[u8]) -> Option<(Vec<u8>, bool)> {
         let due = !self.missing;
         let mended = due.then(|| frame::mend(rest, self.next.sequence, self.next.chain)).flatten()?;
@@ -200,7 +199,7 @@ impl Scan {
         (proved || (self.open_end && next.is_empty())).then_some((mended, proved))
     }
 
-    /// What follows is packed without what came before.
+    /// Resets the unpacker: the following frames are packed independently.
     fn begin_stream(&mut self) {
         self.unpacker = self.unpacker.take().map(|_| Unpacker::default());
     }
@@ -218,7 +217,7 @@ impl Scan {
         }
     }
 
-    /// Records up to here are missing; reading goes on with this one.
+    /// Closes a gap of missing records; reading continues with `to`.
     fn close(&mut self, to: Next) {
         let gap = Gap {
             first: self.next.sequence,
@@ -264,7 +263,7 @@ mod tests {
     use super::{Chain, frame, repair, segment};
     use crate::store::journal::{Head, Piece, read, segment_path};
 
-    /// A segment of three frames that are not packed, and where each begins.
+    /// Writes a segment of three unpacked frames; returns its bytes and where each begins.
     fn plain(dir: &Path) -> (Vec<u8>, Vec<usize>, Head) {
         let (mut bytes, mut chain) = (segment::head(false, 1, Chain::default()), Chain::default());
         let mut places = Vec::new();
@@ -321,11 +320,11 @@ mod tests {
         for (bytes, end, marked, mended, doubtful) in [
             (&harmed, Some(end), true, vec![(4, 4)], None),
             (&harmed, Some(end), false, vec![(4, 4)], None),
-            // What follows was never acknowledged.
+            // The following bytes were never acknowledged.
             (&torn, Some(end), true, vec![(4, 4)], None),
             (&harmed, None, false, vec![], Some((4, 4))),
             (&harmed, Some(other), false, vec![], Some((4, 4))),
-            // The mark is before the frame, so it was never acknowledged.
+            // The mark is before the frame, which was thus never acknowledged.
             (&harmed, Some(other), true, vec![], None),
         ] {
             std::fs::write(segment_path(dir.path(), 1), bytes).unwrap();

@@ -1,6 +1,5 @@
-//! Segments: their names, their heads, and reading them in order. Every frame is checked and chained to
-//! the one before; what cannot be read is either the torn end of the last write or an error with its
-//! place. Nothing is ever skipped.
+//! Segments: names, heads, and reading in order. Every frame is checked and chained to the previous one. Unreadable
+//! bytes are either the torn end of the last write or an error with its position. Nothing is skipped.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -10,19 +9,18 @@ use super::pack::Unpacker;
 use crate::store::Error;
 
 const MAGIC: [u8; 4] = *b"PfJ1";
-/// Segments in which frames hold their lines as they are; still read.
+/// Version of segments with unpacked frames; still read.
 const PLAIN: u32 = 1;
-/// Segments of packed frames. A program that does not know them refuses the segment by its head, instead
-/// of taking it for torn.
+/// Version of segments with packed frames. Older programs reject the head instead of treating the segment as torn.
 const PACKED: u32 = 2;
 /// What an operator does about damage before the end.
 const RESTORE: &str =
     "restore the file from a backup, or repair the journal: `proofd store salvage --dry-run`";
-/// Magic, checksum, version, first sequence, chain.
+/// Bytes of magic, checksum, version, first sequence, chain.
 pub(super) const HEAD: u64 = SEGMENT_HEAD as u64;
 pub(super) const SEGMENT_HEAD: usize = 4 + 4 + 4 + 8 + 16;
 
-/// What reading the journal comes across.
+/// A unit that reading the journal reports.
 #[derive(Debug)]
 pub(in crate::store) enum Piece<'a> {
     /// A record: its sequence and its line.
@@ -33,12 +31,12 @@ pub(in crate::store) enum Piece<'a> {
 
 type Visit<'a> = dyn FnMut(Piece<'_>) -> Result<(), Error> + 'a;
 
-/// Where the journal ends.
+/// The end of the journal.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct End {
-    /// Number and length of the last segment; none: there is no segment yet.
+    /// Number and length of the last segment; `None` without segments.
     pub(in crate::store) last: Option<(u64, u64)>,
-    /// Whether the last segment takes packed frames.
+    /// Whether the last segment accepts packed frames.
     pub(in crate::store) packed: bool,
     pub(in crate::store) segments: u64,
     /// The sequence of the next record.
@@ -64,13 +62,13 @@ pub(in crate::store) fn path(dir: &Path, segment: u64) -> PathBuf {
     dir.join(format!("{segment:06}.log"))
 }
 
-/// Makes an empty segment; gives its length.
+/// Creates an empty segment; returns its length.
 pub(super) fn create(dir: &Path, segment: u64, first: u64, chain: Chain) -> Result<u64, Error> {
     super::write_whole(&path(dir, segment), &head(true, first, chain))?;
     Ok(HEAD)
 }
 
-/// The head of a segment of packed frames, or of the version before.
+/// Returns the head of a packed segment, or of the earlier version.
 pub(super) fn head(packed: bool, first: u64, chain: Chain) -> Vec<u8> {
     let mut fields = if packed { PACKED } else { PLAIN }.to_be_bytes().to_vec();
     fields.extend(first.to_be_bytes());
@@ -81,7 +79,7 @@ pub(super) fn head(packed: bool, first: u64, chain: Chain) -> Vec<u8> {
     head
 }
 
-/// The first sequence and the chain that a segment begins with; none if its head cannot be read.
+/// Returns the first sequence and the chain at the start of a segment; `None` if its head is unreadable.
 pub(super) fn begins(path: &Path) -> Option<(u64, Chain)> {
     use std::io::Read as _;
     let mut bytes = [0_u8; SEGMENT_HEAD];
@@ -89,7 +87,7 @@ pub(super) fn begins(path: &Path) -> Option<(u64, Chain)> {
     parse_head(&bytes).map(|(_, first, chain)| (first, chain))
 }
 
-/// The same of the bytes of a segment, and whether its frames are packed.
+/// Parses a segment's head: whether its frames are packed, its first sequence and its chain.
 pub(super) fn parse_head(bytes: &[u8]) -> Option<(bool, u64, Chain)> {
     let bytes = bytes.get(..SEGMENT_HEAD)?;
     let (first, chain) = bytes.get(12..)?.split_first_chunk::<8>()?;
@@ -98,8 +96,8 @@ pub(super) fn parse_head(bytes: &[u8]) -> Option<(bool, u64, Chain)> {
     Some((packed, first, chain))
 }
 
-/// Reads the segments in order, from the one that holds the record `from`, and hands each piece to `visit`.
-/// Only `from: 1` finds what is wrong with earlier segments.
+/// Reads the segments in order, from the one with the record `from`, and passes each piece to `visit`. Only `from: 1`
+/// detects damage in earlier segments.
 pub(in crate::store) fn read(dir: &Path, from: u64, visit: &mut Visit<'_>) -> Result<End, Error> {
     let numbers = numbers(dir)?;
     let mut end = End::default();
@@ -122,7 +120,7 @@ pub(in crate::store) fn read(dir: &Path, from: u64, visit: &mut Visit<'_>) -> Re
     Ok(end)
 }
 
-/// Segments are missing before one that is there.
+/// Returns the error for segments missing before an existing one.
 fn gap(dir: &Path, missing: u64, there: u64, next: u64) -> Error {
     let name = |number| path(dir, number).display().to_string();
     let which = if there - missing > 1 {
@@ -205,7 +203,7 @@ fn read_segment(
     Ok(0)
 }
 
-/// The numbers of the segments that exist, in order.
+/// Returns the numbers of the existing segments, in order.
 pub(super) fn numbers(dir: &Path) -> Result<Vec<u64>, Error> {
     let doing = || format!("listing {}", dir.display());
     let mut numbers = Vec::new();
@@ -291,7 +289,7 @@ mod tests {
                     Err(refused) => assert!(matches!(refused, Refusal::NoRoom) && number % 9 == 4),
                 }
             }
-            // A write that a crash tore.
+            // A write torn by a crash.
             full.store(false, std::sync::atomic::Ordering::Relaxed);
             let last = (1..).take_while(|segment| path(dir, *segment).exists()).last().unwrap();
             let mut file = std::fs::File::options().append(true).open(path(dir, last)).unwrap();

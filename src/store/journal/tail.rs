@@ -1,6 +1,6 @@
-//! The end of the journal before anything is appended: a torn write is copied aside and cut, and what no mark
-//! covers is written anew. After a failed sync the system shows pages as written that are not on the disk;
-//! writing them again and syncing is the only proof that they are.
+//! Settles the end of the journal before anything is appended: a torn write is copied aside and cut, and bytes not
+//! covered by the mark are rewritten. After a failed sync the system may report pages as written that are not on disk.
+//! Only rewriting and syncing them proves that they are.
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -9,8 +9,8 @@ use std::path::Path;
 use super::segment::{self, End};
 use crate::store::{Act, Error, Options};
 
-/// Makes the end durable. `synced` is the segment and the length up to which it is known to be; without it
-/// the whole last segment is written anew.
+/// Makes the end durable. `synced` is the segment and length that are known to be durable. Without it, the whole last
+/// segment is rewritten.
 pub(in crate::store) fn settle(
     dir: &Path,
     options: &Options,
@@ -36,7 +36,7 @@ pub(in crate::store) fn settle(
     super::sync_dir(dir)
 }
 
-/// The same bytes in the same place, which no acknowledged record is at.
+/// Writes the same bytes at the same offset, which no acknowledged record uses.
 fn renew(
     path: &Path,
     segment: u64,
@@ -55,7 +55,7 @@ fn renew(
     file.sync_all()
 }
 
-/// A name that is not taken: the same place may be torn more than once.
+/// Returns an unused name: the same offset may be torn more than once.
 fn aside(dir: &Path, segment: u64, length: u64) -> std::path::PathBuf {
     let name = |again: u32| dir.join(format!("cut-{segment:06}-{length}-{again}"));
     (0..u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(u32::MAX))

@@ -1,4 +1,4 @@
-//! What policies said, by person and by policy.
+//! Reads of the decision log, by person and by policy.
 
 use crate::model::{Event, Timestamp};
 use crate::store::Error;
@@ -9,12 +9,12 @@ use crate::store::keys::{self, Key, Kind};
 use crate::store::values::Pointer;
 
 impl Store {
-    /// An event that some policy was asked about, as long as what was said of it is kept.
+    /// Returns an event that a policy evaluated, as long as its verdicts are kept.
     pub fn event(&self, key: &str) -> Result<Option<Event>, Error> {
         self.state().value(&keys::heard(key))
     }
 
-    /// What a policy said about a person until a time, newest first.
+    /// Returns a policy's verdicts on a person until a time, newest first.
     pub fn asked(
         &self,
         person: &str,
@@ -27,7 +27,7 @@ impl Store {
         self.some(&prefix.end(), &from, limit)
     }
 
-    /// The policies that were ever asked about a person and of which something is kept.
+    /// Returns the policies with kept verdicts on a person.
     pub fn policies_asked(&self, person: &str) -> Result<Vec<String>, Error> {
         let prefix = Key::new(Kind::Asked).text(person).end();
         let mut from = prefix.clone();
@@ -39,7 +39,7 @@ impl Store {
         }
     }
 
-    /// What a policy said of anybody in one class, newest first.
+    /// Returns a policy's verdicts of one class, newest first.
     pub fn asked_of(&self, policy: &str, class: Class, limit: usize) -> Result<Vec<Asked>, Error> {
         let prefix = of_policy(policy, class).end();
         let pointers: Vec<Pointer> = self.some(&prefix, &prefix, limit)?;

@@ -1,4 +1,4 @@
-//! The questions that other rooms ask, each a walk over one listing of the state.
+//! Queries for other rooms, each a walk over one listing of the state.
 
 mod asked;
 mod requests;
@@ -18,13 +18,13 @@ use crate::case::{Case, Echo, Entry};
 use crate::model::{CaseId, DocumentUse, EffectKind, Enrolment, Event, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::{Files, Revision};
 
-/// More people than these with one document tell nobody anything new.
+/// Maximum of reported people for one document; more add no information.
 const MOST_PEOPLE: usize = 20;
 
-/// What is due, and when the next is.
+/// The due items, and the time of the next one.
 type Due<T> = (Vec<T>, Option<Timestamp>);
 
-/// What to list.
+/// Filter for a list of cases.
 #[derive(Debug, Clone, Default)]
 pub struct CaseFilter {
     pub policy: Option<String>,
@@ -40,23 +40,23 @@ impl Store {
         &self.shared.state
     }
 
-    /// Losses that were accepted, the first first.
+    /// Returns the accepted losses, oldest first.
     pub fn losses(&self) -> Result<Vec<AcceptedLoss>, Error> {
         self.state().losses()
     }
 
-    /// A case as its last commit left it.
+    /// Returns a case as of its last commit.
     pub fn case(&self, id: &CaseId) -> Result<Option<Case>, Error> {
         Ok(self.state().case(&keys::case(id))?.map(Arc::unwrap_or_clone))
     }
 
-    /// Entries of a case from a number on.
+    /// Returns entries of a case, starting at a number.
     pub fn entries(&self, id: &CaseId, from: u64, limit: usize) -> Result<Vec<Entry>, Error> {
         let prefix = Key::new(Kind::Entry).text(id.as_str()).end();
         self.some(&prefix, &keys::entry(id, from), limit)
     }
 
-    /// Newest first; `cursor` is what the page before returned.
+    /// Returns cases, newest first. `cursor` is the value that the previous page returned.
     pub fn cases(
         &self,
         filter: &CaseFilter,
@@ -84,7 +84,7 @@ impl Store {
         for id in found {
             match self.case(&id) {
                 Ok(case) => cases.extend(case),
-                // Named and counted where it was found; the others are still listed.
+                // The damage was logged and counted; the remaining cases are still listed.
                 Err(Error::Damaged(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -92,7 +92,7 @@ impl Store {
         Ok((cases, next))
     }
 
-    /// A person has few sessions at a vendor: one page holds them.
+    /// Returns a person's cases at a vendor. They are few: one page holds them.
     fn cases_of_vendor(
         &self,
         filter: &CaseFilter,
@@ -123,34 +123,34 @@ impl Store {
         Ok((cases, None))
     }
 
-    /// The open case of a policy with this key; the newest, where a policy may open another.
+    /// Returns the open case of a policy with this key; the newest if there are several.
     pub fn open_case(&self, policy: &str, key: &str) -> Result<Option<CaseId>, Error> {
         let prefix = keys::open(policy, key).end();
         Ok(self.some(&prefix, &prefix, 1)?.pop())
     }
 
-    /// Open cases of a person, over all policies.
+    /// Returns the open cases of a person, over all policies.
     pub fn open_cases_of(&self, subject: &SubjectRef) -> Result<Vec<CaseId>, Error> {
         let prefix = keys::subject(subject).end();
         self.some(&prefix, &prefix, usize::MAX)
     }
 
-    /// The case, open or closed, that a vendor session belongs to.
+    /// Returns the open or closed case of a vendor session.
     pub fn case_by_execution(&self, execution: &str) -> Result<Option<CaseId>, Error> {
         self.state().value(&keys::execution(execution))
     }
 
-    /// Cases whose `wake_at` is due, earliest first, and the time of the next one after them.
+    /// Returns cases whose `wake_at` is due, earliest first, and the time of the next one.
     pub fn due_cases(&self, now: Timestamp, limit: usize) -> Result<Due<CaseId>, Error> {
         self.due(&Key::new(Kind::Wake).end(), now, limit)
     }
 
-    /// Calls of a lane that are due and not under way, earliest first, and the time of the next one.
+    /// Returns calls of a lane that are due and not in progress, earliest first, and the time of the next one.
     pub fn due_calls(&self, lane: Lane, now: Timestamp, limit: usize) -> Result<Due<(CaseId, u32)>, Error> {
         self.due(&Key::new(Kind::Call).byte(keys::lane_byte(lane)).end(), now, limit)
     }
 
-    /// Calls of a lane that are planned for later than `from`, earliest first.
+    /// Returns calls of a lane that are planned for later than `from`, earliest first.
     pub fn calls_after(
         &self,
         lane: Lane,
@@ -161,7 +161,7 @@ impl Store {
         self.some(&lane.clone().end(), &lane.time(from).end(), limit)
     }
 
-    /// Inbox events that are planned for later than `from`, earliest first.
+    /// Returns inbox events that are planned for later than `from`, earliest first.
     pub fn inbox_after(&self, from: Timestamp, limit: usize) -> Result<Vec<Waiting>, Error> {
         let prefix = Key::new(Kind::InboxDue);
         let keys: Vec<String> = self.some(&prefix.clone().end(), &prefix.time(from).end(), limit)?;
@@ -172,13 +172,13 @@ impl Store {
         Ok(waiting)
     }
 
-    /// Calls whose attempt had begun: after a start, their end is not known.
+    /// Returns calls with a begun attempt; after a start, their end is unknown.
     pub fn begun_calls(&self) -> Result<Vec<(CaseId, u32, u32)>, Error> {
         let prefix = Key::new(Kind::Begun).end();
         self.some(&prefix, &prefix, usize::MAX)
     }
 
-    /// Inbox events that are due, and the time of the next one.
+    /// Returns inbox events that are due, and the time of the next one.
     pub fn inbox(&self, now: Timestamp, limit: usize) -> Result<Due<Waiting>, Error> {
         let (due, next) = self.due::<String>(&Key::new(Kind::InboxDue).end(), now, limit)?;
         let mut waiting = Vec::with_capacity(due.len());
@@ -188,8 +188,8 @@ impl Store {
         Ok((waiting, next))
     }
 
-    /// Whether an event with this key, or with one of the marks, was received and consumed before. An
-    /// event that still lies in the inbox is not seen, so that it may be asked about itself.
+    /// Returns whether an event with this key or a dedupe alias was consumed before. An event in the inbox does not
+    /// count, which allows checking it against itself.
     pub fn seen(&self, event: &Event) -> Result<bool, Error> {
         for mark in std::iter::once(&event.key).chain(&event.near) {
             if let Some(Some(_)) = self.state().value::<Option<Timestamp>>(&keys::seen(mark))? {
@@ -199,17 +199,17 @@ impl Store {
         Ok(false)
     }
 
-    /// What every policy said about an event.
+    /// Returns every policy's verdict on an event.
     pub fn verdicts(&self, key: &str) -> Result<Option<Consumed>, Error> {
         self.state().value(&keys::verdict(key))
     }
 
-    /// How far a source was read.
+    /// Returns the cursor of a source.
     pub fn cursor(&self, source: &str) -> Result<Option<String>, Error> {
         self.state().value(&keys::cursor(source))
     }
 
-    /// The files of a revision.
+    /// Returns the files of a revision.
     pub fn revision(&self, revision: &Revision) -> Result<Option<Files>, Error> {
         let stored: Option<StoredRevision> = self.state().value(&keys::revision(revision))?;
         Ok(stored.map(|stored| {
@@ -217,7 +217,7 @@ impl Store {
         }))
     }
 
-    /// All revisions of a policy that were stored, oldest first.
+    /// Returns all stored revisions of a policy, oldest first.
     pub fn revisions(&self, policy: &str) -> Result<Vec<StoredRevision>, Error> {
         let prefix = Key::new(Kind::RevisionOf).text(policy).end();
         let names: Vec<Revision> = self.some(&prefix, &prefix, usize::MAX)?;
@@ -228,65 +228,65 @@ impl Store {
         Ok(revisions)
     }
 
-    /// The revisions that run, by policy.
+    /// Returns the active revisions, by policy.
     pub fn active(&self) -> Result<BTreeMap<String, Revision>, Error> {
         Ok(self.state().value(&keys::active())?.unwrap_or_default())
     }
 
-    /// What people said last about the revisions of a policy.
+    /// Returns the last order about the revisions of a policy.
     pub fn policy_order(&self, policy: &str) -> Result<Option<PolicyOrder>, Error> {
         self.state().value(&keys::policy_order(policy))
     }
 
-    /// What is known of a person at a verification provider.
+    /// Returns a person's enrolment at a verification provider.
     pub fn enrolment(&self, provider: &str, person: &str) -> Result<Option<Enrolment>, Error> {
         self.state().value(&keys::enrolled(provider, person))
     }
 
-    /// Who has shown a document, by its fingerprint.
+    /// Returns the uses of a document, by its fingerprint.
     pub fn shown(&self, document: &str) -> Result<Vec<DocumentUse>, Error> {
         let prefix = keys::document(document).end();
         self.some(&prefix, &prefix, MOST_PEOPLE)
     }
 
-    /// What cases, open or closed, hold against an account.
+    /// Returns the holds of open and closed cases on an account.
     pub fn holds_of(&self, account: &str) -> Result<Vec<Holding>, Error> {
         let prefix = keys::hold(account).end();
         self.some(&prefix, &prefix, usize::MAX)
     }
 
-    /// Everything that is held against anybody.
+    /// Returns all holds.
     pub fn holds(&self, limit: usize) -> Result<Vec<Holding>, Error> {
         let prefix = Key::new(Kind::Hold).end();
         self.some(&prefix, &prefix, limit)
     }
 
-    /// The events that our own effects on an account cause, by case.
+    /// Returns the expected events of own effects on an account, by case.
     pub fn echoes_of(&self, account: &str) -> Result<Vec<(CaseId, Vec<Echo>)>, Error> {
         let prefix = keys::echo(account).end();
         self.some(&prefix, &prefix, usize::MAX)
     }
 
-    /// Pauses that began after this, oldest first.
+    /// Returns outages that began at or after this time, oldest first.
     pub fn pauses_since(&self, since: Timestamp) -> Result<Vec<Pause>, Error> {
         let from = Key::new(Kind::Pause).time(since).end();
         self.some(&Key::new(Kind::Pause).end(), &from, usize::MAX)
     }
 
-    /// Limited effects since a time: (policy, action, when), for the counters at start.
+    /// Returns limited effects since a time: (policy, action, when), for the counters at start.
     pub fn effects_since(&self, since: Timestamp) -> Result<Vec<(String, EffectKind, Timestamp)>, Error> {
         let from = Key::new(Kind::Effect).time(since).end();
         self.some(&Key::new(Kind::Effect).end(), &from, usize::MAX)
     }
 
-    /// Counts of open cases by policy and state word, from counters that are kept, not by a scan.
+    /// Returns counts of open cases by policy and state word, from stored counters instead of a scan.
     pub fn counts(&self) -> Result<BTreeMap<(String, String), u64>, Error> {
         let prefix = Key::new(Kind::Count).end();
         let counts: Vec<(String, String, u64)> = self.some(&prefix, &prefix, usize::MAX)?;
         Ok(counts.into_iter().map(|(policy, word, count)| ((policy, state_of(word)), count)).collect())
     }
 
-    /// Open cases by policy and state.
+    /// Returns counts of open cases by policy and state.
     pub fn open_counts(&self) -> Result<BTreeMap<(String, String), u64>, Error> {
         let mut counts = self.counts()?;
         counts.retain(|(_, state), _| state != "closed");
@@ -304,7 +304,7 @@ impl Store {
         Ok(found)
     }
 
-    /// A listing whose keys are a prefix and a time.
+    /// Returns the due items of a listing whose keys are a prefix and a time.
     fn due<T: Stored>(&self, prefix: &[u8], now: Timestamp, limit: usize) -> Result<Due<T>, Error> {
         let (mut due, mut next) = (Vec::new(), None);
         self.state().walk(prefix, prefix, &mut |key, value| {
@@ -331,12 +331,12 @@ fn matches(filter: &CaseFilter, summary: &Summary) -> bool {
         && filter.open.is_none_or(|open| summary.open == open)
 }
 
-/// Whether a text can be a cursor of `Store::cases`.
+/// Returns whether a text is a valid cursor of `Store::cases`.
 pub fn is_cursor(text: &str) -> bool {
     from_cursor(text).is_some()
 }
 
-/// A cursor that was not given by `Store::cases` begins at the beginning.
+/// Parses a cursor. An invalid one starts at the beginning.
 fn from_cursor(cursor: &str) -> Option<Vec<u8>> {
     keys::from_hex(cursor).filter(|key| key.first() == Some(&(Kind::Listing as u8)))
 }

@@ -1,4 +1,4 @@
-//! Changes that were asked for under a key.
+//! Reads of changes requested with an idempotency key.
 
 use crate::store::Error;
 use crate::store::commit::Keyed;
@@ -6,12 +6,12 @@ use crate::store::handle::Store;
 use crate::store::keys::{self, Key, Kind};
 
 impl Store {
-    /// The request of a key.
+    /// Returns the request of a key.
     pub fn keyed(&self, key: &str) -> Result<Option<Keyed>, Error> {
         self.state().value(&keys::keyed(key))
     }
 
-    /// How many requests are remembered, up to a bound.
+    /// Returns the number of remembered requests, up to a bound.
     pub fn keyed_count(&self, most: usize) -> Result<usize, Error> {
         let prefix = Key::new(Kind::Request).end();
         let mut count = 0;

@@ -1,4 +1,4 @@
-//! Calls and how they end, and the effects that a case still has to do.
+//! Shapes of calls, their results, and the pending effects of a case.
 
 use std::collections::BTreeMap;
 

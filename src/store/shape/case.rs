@@ -1,4 +1,4 @@
-//! Cases, and where they are.
+//! Shapes of cases and their states.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a decision about a case was made from: what happened, and what was known.
+//! Shapes of a decision's inputs: the cause and the facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Everything that a commit may hold, and losses.
+//! Shapes of commits and losses.
 
 use std::collections::BTreeMap;
 

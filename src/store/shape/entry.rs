@@ -1,4 +1,4 @@
-//! Entries of a case's journal.
+//! Shapes of entries in a case's journal.
 
 use super::table::{choice, record};
 use crate::case::{Decision, Entry, Held, Note, Operator, RefusedDecision};

@@ -1,4 +1,4 @@
-//! A record of the journal: one line of JSON with the version of its shapes.
+//! Encodes a journal record as one line of JSON with the version of its shapes.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::store::commit::Body;
 use crate::store::commit::Commit;
 use crate::store::commit::Salvage;
 
-// Members instead of an enum: the version comes first, so that it is known before anything else is read.
+// Members instead of an enum: the version comes first and is read before anything else.
 #[derive(Serialize)]
 struct Written<'a> {
     v: u32,
@@ -35,7 +35,7 @@ struct Read {
     salvage: Option<By<Salvage>>,
 }
 
-/// One line of JSON, with its end of line.
+/// Encodes a record as one line of JSON, with its line end.
 pub(in crate::store) fn encode(body: &Body) -> Result<Vec<u8>, Error> {
     let mut written = Written { v: VERSION, commit: None, prune: None, loss: None, salvage: None };
     match body {
@@ -51,7 +51,7 @@ pub(in crate::store) fn encode(body: &Body) -> Result<Vec<u8>, Error> {
 
 pub(in crate::store) fn decode(sequence: u64, line: &[u8]) -> Result<Body, Error> {
     let line = current(sequence, line)?;
-    // The error of serde is not passed on: it may quote what it read.
+    // The serde error is dropped, because it may quote the content.
     let read = serde_json::from_slice(&line).map_err(|_| unreadable(sequence))?;
     match read {
         Read { commit: Some(By(commit)), prune: None, loss: None, salvage: None } => Ok(Body::Commit(commit)),
@@ -66,7 +66,7 @@ pub(in crate::store) fn decode(sequence: u64, line: &[u8]) -> Result<Body, Error
     }
 }
 
-/// A part of a commit. `None`: the record is no commit.
+/// Decodes a part of a commit. `None`: the record is not a commit.
 pub(in crate::store) fn part<T: DeserializeOwned>(sequence: u64, line: &[u8]) -> Result<Option<T>, Error> {
     #[derive(Deserialize)]
     struct Part<T> {
@@ -81,7 +81,7 @@ fn unreadable(sequence: u64) -> Error {
     Error::Damaged(format!("reading record {sequence} of the journal failed"))
 }
 
-/// The line as this version writes it.
+/// Converts a line to this version's format.
 fn current(sequence: u64, line: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     match version(line).ok_or_else(|| unreadable(sequence))? {
         VERSION => Ok(Cow::Borrowed(line)),
@@ -94,7 +94,7 @@ fn current(sequence: u64, line: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     }
 }
 
-/// Every version begins a line with its number.
+/// Parses the version, with which every line begins.
 fn version(line: &[u8]) -> Option<u32> {
     let rest = line.strip_prefix(b"{\"v\":")?;
     let digits = rest.split(|byte| !byte.is_ascii_digit()).next()?;

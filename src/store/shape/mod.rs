@@ -1,24 +1,24 @@
-//! The shapes on disk: how each type that is stored is written and read. Everything that lies in the journal and
-//! in the state goes through `Stored`, and nothing of it depends on how other rooms name their types.
+//! The format of stored data: how each type is written and read. All data of the journal and the state uses `Stored`;
+//! type names in other rooms do not affect the format.
 //!
-//! A shape is a table: the name on disk, the field of the type, and what it is. A field or a variant that a type
-//! has and its table has not does not compile, and neither does one that was renamed; the names on disk stay.
+//! A shape is a table: the name on disk, the field, and its type. A field or variant that is missing from the table or
+//! was renamed does not compile; names on disk are constant.
 //!
 //! | file | what |
 //! |---|---|
-//! | `table` | `record!`, `choice!`, `words!` and `wrapped!`: from a table to reading and writing |
+//! | `table` | `record!`, `choice!`, `words!` and `wrapped!`: generate reading and writing from a table |
 //! | `plain` | texts, numbers, times, lists and maps |
-//! | `person` | people, their events, what providers know of them |
-//! | `call` | calls and how they end, effects that a case still has to do |
+//! | `person` | people, their events, provider data about them |
+//! | `call` | calls and their results, pending effects of a case |
 //! | `case` | cases |
 //! | `entry` | entries of a case's journal |
-//! | `cause` | what a decision was made from |
-//! | `commit` | everything that a commit may hold |
-//! | `policy` | policies: revisions, what was said about them and what they said |
-//! | `state` | what only the state holds |
+//! | `cause` | inputs of a decision |
+//! | `commit` | content of a commit |
+//! | `policy` | policies: revisions, orders about them and verdicts |
+//! | `state` | data that only the state holds |
 //! | `line` | a record of the journal |
-//! | `page` | the part of a commit from which the past is read |
-//! | `old` | records of earlier versions, brought to this one |
+//! | `page` | the part of a commit that back-tests read |
+//! | `old` | converts records of earlier versions to this one |
 
 mod call;
 mod case;
@@ -44,31 +44,31 @@ use serde::{Deserializer, Serializer};
 
 use super::Error;
 
-/// The version of all shapes. `CONTRIBUTING.md` says how to add one.
+/// The version of all shapes. `CONTRIBUTING.md` explains how to add one.
 pub(super) const VERSION: u32 = 3;
 
-/// Has a shape on disk. Only the tables of this directory implement it.
+/// A type with a shape on disk. Only the tables of this directory implement it.
 pub(super) trait Stored: Sized {
     fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error>;
 
     fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error>;
 
-    /// Empty, none, false or zero: a record leaves such a member out.
+    /// Returns whether the value is empty, none, false or zero: a record omits such a member.
     fn is_nothing(&self) -> bool {
         false
     }
 
-    /// What a member is that was left out. `None`: it has to be there.
+    /// Returns the value of an omitted member. `None`: the member is required.
     fn nothing() -> Option<Self> {
         None
     }
 
-    /// Adds the shape, and those that it is made of.
+    /// Adds the shape, and the shapes of its members.
     #[cfg(test)]
     fn describe(all: &mut pinned::Shapes);
 }
 
-/// A value of the state.
+/// Encodes a value of the state.
 pub(super) fn json(value: &impl Stored) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(&By(value)).map_err(|error| Error::io("writing JSON")(error.into()))
 }

@@ -1,16 +1,16 @@
-//! Records of earlier versions, brought to this one as JSON. No type of the program has a part in it, so an old
-//! version is read however those types change. A version that is added brings the version before it to itself,
-//! and older ones go through all that lie between.
+//! Converts records of earlier versions to this one as JSON. Independent of the program's types, whose changes thus do
+//! not affect old versions. A new version adds a conversion from its predecessor; older records pass through all of
+//! them.
 
 use serde_json::{Map, Value};
 
 use crate::store::keys::{self, Kind};
 
-/// The oldest version that is read.
+/// The oldest readable version.
 pub(super) const OLDEST: u32 = 2;
 
-/// Version 2 wrote the names of variants as members beside theirs, entries and decisions with what belongs to
-/// them on one level, and members that hold nothing. `None`: it is no such record.
+/// Converts a record of version 2. That version wrote variant names as sibling members, flattened entries and
+/// decisions, and included empty members. `None`: not such a record.
 pub(super) fn from_2(line: &[u8]) -> Option<Vec<u8>> {
     let mut record: Value = serde_json::from_slice(line).ok()?;
     let members = record.as_object_mut()?;
@@ -37,7 +37,7 @@ pub(super) fn from_2(line: &[u8]) -> Option<Vec<u8>> {
 
 type Step = fn(&mut Value) -> Option<()>;
 
-/// Every item of a list; no list is an empty one.
+/// Converts every item of a list; a missing list is empty.
 fn each(of: &mut Map<String, Value>, list: &str, bring: impl Fn(&mut Value) -> Option<()>) -> Option<()> {
     match of.get_mut(list) {
         Some(list) => list.as_array_mut()?.iter_mut().try_for_each(bring),
@@ -45,12 +45,12 @@ fn each(of: &mut Map<String, Value>, list: &str, bring: impl Fn(&mut Value) -> O
     }
 }
 
-/// A member that is there and not null.
+/// Converts a member that is present and not null.
 fn there(of: &mut Map<String, Value>, member: &str, bring: Step) -> Option<()> {
     of.get_mut(member).filter(|value| !value.is_null()).map_or(Some(()), bring)
 }
 
-/// `{"tag": "word", ...}` becomes `{"word": {...}}`, or the word alone.
+/// Turns `{"tag": "word", ...}` into `{"word": {...}}`, or the word alone.
 fn untag(value: &mut Value, tag: &str) -> Option<()> {
     let members = value.as_object_mut()?;
     let Some(Value::String(word)) = members.remove(tag) else { return None };
@@ -59,7 +59,7 @@ fn untag(value: &mut Value, tag: &str) -> Option<()> {
     Some(())
 }
 
-/// What the only member of an object holds, if it is called so.
+/// Returns the value of an object's only member, if it has this name.
 fn variant<'a>(value: &'a mut Value, word: &str) -> Option<&'a mut Map<String, Value>> {
     value.as_object_mut()?.get_mut(word)?.as_object_mut()
 }
@@ -142,7 +142,7 @@ fn entry(value: &mut Value) -> Option<()> {
 }
 
 fn recorded(value: &mut Value) -> Option<()> {
-    // A wake is a word, and has nothing in it.
+    // A wake is a plain word without members.
     let Some(input) = value.get_mut("cause")?.get_mut("input") else { return Some(()) };
     for word in ["decision", "refused_decision", "operator"] {
         if let Some(by) = input.get_mut(word) {
@@ -163,7 +163,7 @@ fn asked(value: &mut Value) -> Option<()> {
     verdict(value.get_mut("said")?)
 }
 
-/// A value of the state that a salvage kept, by its key.
+/// Converts a value of the state in a salvage record, by its key.
 fn restored(key: &str, payload: &mut Value) -> Option<()> {
     let bring: Step = match keys::from_hex(key)?.first()? {
         kind if *kind == Kind::Case as u8 => case,

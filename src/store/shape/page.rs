@@ -1,5 +1,5 @@
-//! A commit as it is read for the past: without what every record of a case repeats. The journal is mostly
-//! that, and reading it again takes as long as there is of it.
+//! A commit as back-tests read it: without the content that every record of a case repeats. That content is most of the
+//! journal, and skipping it shortens reading.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::case::{Case, Pending, Recorded, State};
 use crate::model::{CaseId, EffectKind, Event, Fields, Pause, Subject, SubjectKind, Timestamp, Verdict};
 use crate::policy::Revision;
 
-/// What of a commit is read. An empty text is left out of a record, so that every text here has a default.
+/// The part of a commit that is read. A record omits empty texts, so every text here has a default.
 #[derive(Debug, Deserialize)]
 pub struct Page {
     #[serde(default)]
@@ -27,13 +27,13 @@ pub struct Page {
     pub pauses: Vec<Pause>,
 }
 
-/// A case after something reached it. What it was opened with is in the record of its opening; here the
-/// person has no fields but the account behind them.
+/// A case after an input. Its opening data is in the opening's record; here the person has no fields except the
+/// account.
 #[derive(Debug, Deserialize)]
 pub struct CaseThen {
     #[serde(deserialize_with = "thin")]
     pub case: Case,
-    /// How the step ended that ended here.
+    /// The outcome of the step that ended here.
     #[serde(default, rename = "entries", deserialize_with = "ended")]
     pub ended: Option<String>,
     #[serde(default, deserialize_with = "by_shape")]
@@ -42,7 +42,7 @@ pub struct CaseThen {
     pub recorded: Option<Recorded>,
 }
 
-/// An event that was dealt with.
+/// A consumed event.
 #[derive(Debug, Deserialize)]
 pub struct ConsumedThen {
     #[serde(default)]
@@ -65,7 +65,7 @@ pub struct VerdictThen {
     pub verdict: Verdict,
 }
 
-/// What a policy answered in a sweep.
+/// A policy's verdict in a sweep.
 #[derive(Debug, Deserialize)]
 pub struct AskedThen {
     pub said: SaidThen,
@@ -167,7 +167,7 @@ struct EntryThen {
     note: StepEnded,
 }
 
-/// The outcome, if the note says that a step ended.
+/// The outcome, if the note records the end of a step.
 struct StepEnded(Option<String>);
 
 impl<'de> Deserialize<'de> for StepEnded {
@@ -185,7 +185,7 @@ impl<'de> Visitor<'de> for NoteThen {
         f.write_str("a note")
     }
 
-    /// A note without members.
+    /// Reads a note without members.
     fn visit_str<E>(self, _: &str) -> Result<StepEnded, E> {
         Ok(StepEnded(None))
     }

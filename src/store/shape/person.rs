@@ -1,4 +1,4 @@
-//! People, what happens to them, and what verification providers know of them.
+//! Shapes of people, their events, and verification providers' data about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! What is on disk does not change unseen: examples of every shape, and lines of the journal, lie in
-//! `tests/data/shapes/VERSION`. Every member and every word of each shape is in an example.
+//! Detects changes of the format: `tests/data/shapes/VERSION` holds examples of every shape, and lines of the journal.
+//! The examples cover every member and word of each shape.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,12 +30,12 @@ struct Shape {
     again: Again,
 }
 
-/// Every shape that can be reached from what is stored.
+/// Every shape reachable from stored data.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Shapes(BTreeMap<&'static str, Shape>);
 
 impl Shapes {
-    /// False: it was there.
+    /// Adds a shape. Returns false if it was present.
     pub(super) fn add<T: Stored>(&mut self, shape: &'static str, names: &[&'static str]) -> bool {
         let again: Again = |text| String::from_utf8(json(&from_json::<T>(text.as_bytes())?).ok()?).ok();
         let names = names.iter().copied().collect();
@@ -45,7 +45,7 @@ impl Shapes {
 
 fn shapes() -> Shapes {
     let mut all = Shapes::default();
-    // What records hold, and then what values of the state hold besides.
+    // Content of records, then additional values of the state.
     <(Commit, AcceptedLoss, Salvage)>::describe(&mut all);
     <(Meta, Summary, Holding)>::describe(&mut all);
     <(Waiting, Pointer, Consumed)>::describe(&mut all);
@@ -63,7 +63,7 @@ fn dir(version: u32) -> PathBuf {
 
 const ADD: &str = "add a version (CONTRIBUTING.md, \"Add a version of a stored shape\")";
 
-/// The names in an example: its members, or its word and the members under it.
+/// Returns the names in an example: its members, or its word and the members under it.
 fn names(example: &Value) -> BTreeSet<String> {
     match example {
         Value::String(word) => BTreeSet::from([word.clone()]),
@@ -114,7 +114,7 @@ fn an_event_that_no_policy_was_asked_about_costs_its_key_and_its_time() {
     assert_eq!(json(&consumed).unwrap(), br#"{"key":"e","at":"1970-01-01T00:00:00Z"}"#);
 }
 
-/// The lines of a version: a commit with every variant of everything, and each other kind of record.
+/// Returns the lines of a version: a commit with every variant, and each other kind of record.
 fn lines(version: u32) -> Vec<String> {
     let path = dir(version).join("lines");
     let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
@@ -140,7 +140,7 @@ fn every_version_holds_the_same() {
     }
 }
 
-/// The values of the state that a salvage kept are JSON of their own, whose members may be in another order.
+/// Splits off the state's values in a salvage record: they are separate JSON, with members in any order.
 fn plain(body: &Body) -> (Body, Vec<Value>) {
     let mut body = body.clone();
     let mut values = Vec::new();

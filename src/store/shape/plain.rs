@@ -1,4 +1,4 @@
-//! Texts, numbers, times, lists and maps: they are written as JSON has them.
+//! Shapes of texts, numbers, times, lists and maps: plain JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,7 +14,7 @@ use super::pinned::Shapes;
 use super::{By, Stored};
 use crate::model::{Fields, Timestamp};
 
-/// Types of the language and of libraries, with the value that a record leaves out.
+/// Implements types of the language and of libraries, with the value that a record omits.
 macro_rules! plain {
     ($($type:ty $(, nothing: $is:expr, $nothing:expr)?;)+) => { $(
         impl Stored for $type {
@@ -188,7 +188,7 @@ impl<'de, K: Stored + Ord, V: Stored> Visitor<'de> for Pairs<K, V> {
     }
 }
 
-/// Lists of a fixed length.
+/// Implements tuples as lists of a fixed length.
 macro_rules! tuple {
     ($($name:ident: $type:ident),+) => {
         impl<$($type: Stored),+> Stored for ($($type,)+) {

@@ -1,4 +1,4 @@
-//! Policies: their revisions, what was said about them, what they said, and how far their sweeps are.
+//! Shapes of policies: revisions, orders about them, verdicts, and the progress of sweeps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ record! { "verdict": PolicyVerdict {
     "would_open" => would_open: Option<Box<Recorded>>,
 } }
 
-/// Written as a word. What other versions wrote besides is read as another answer.
+/// Written as a word. Unknown words of other versions are read as `Other`.
 impl Stored for Verdict {
     fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.word())

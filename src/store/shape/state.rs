@@ -1,4 +1,4 @@
-//! What only the state holds: listings, the inbox, and how far the state is.
+//! Shapes of data that only the state holds: listings, the inbox, and the state's progress.
 
 use serde::{Deserialize as _, Deserializer, Serializer};
 
@@ -14,7 +14,7 @@ use crate::store::values::Meta;
 use crate::store::values::Pointer;
 use crate::store::values::Summary;
 
-/// `SEQUENCE:HASH`.
+/// Written as `SEQUENCE:HASH`.
 impl Stored for Head {
     fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
@@ -28,7 +28,7 @@ impl Stored for Head {
     fn describe(_: &mut Shapes) {}
 }
 
-/// The word of a state in the keys of counts.
+/// Returns the word of a state in the keys of counts.
 pub const fn state_word(state: CaseState) -> &'static str {
     match state {
         CaseState::OverLimit => OVER_LIMIT,
@@ -43,7 +43,7 @@ pub const fn state_word(state: CaseState) -> &'static str {
 
 const OVER_LIMIT: &str = "held";
 
-/// The state of a word that `state_word` wrote, as its word outside the store.
+/// Returns the public word of a state for a word from `state_word`.
 pub fn state_of(word: String) -> String {
     if word == OVER_LIMIT { CaseState::OverLimit.word().to_owned() } else { word }
 }

@@ -1,5 +1,5 @@
-//! From a table to reading and writing. The tables take their types apart and put them together field by field,
-//! so that none is forgotten; a value is written from where it is, without a copy.
+//! Generates reading and writing from a table. The tables destructure and build their types field by field, which makes
+//! a missing field a compile error. Values are written without a copy.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Stored;
 
-/// A value by its shape, for serde.
+/// Wraps a value for serde, by its shape.
 #[derive(Debug)]
 pub(in crate::store) struct By<T>(pub(in crate::store) T);
 
@@ -25,7 +25,7 @@ impl<'de, T: Stored> Deserialize<'de> for By<T> {
     }
 }
 
-/// A member of a record. It is left out if nothing is in it, and read back as nothing.
+/// A member of a record. An empty value is omitted and read back as empty.
 #[derive(Debug)]
 pub(in crate::store) struct Member<T>(pub(in crate::store) T);
 
@@ -43,7 +43,7 @@ impl<T: Stored> Serialize for Member<&T> {
 
 impl<'de, T: Stored> Deserialize<'de> for Member<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // Serde reads a member that is not there as an option without a value.
+        // Serde reads a missing member as an option without a value.
         from.deserialize_option(OrNothing(PhantomData))
     }
 }
@@ -70,7 +70,7 @@ impl<'de, T: Stored> Visitor<'de> for OrNothing<T> {
     }
 }
 
-/// A struct: `"name on disk" => field: Type`. Fields after `never` are not written.
+/// Implements a struct: `"name on disk" => field: Type`. Fields after `never` are not written.
 macro_rules! record {
     (
         $shape:literal: $type:ty { $($name:literal => $field:ident: $of:ty),+ $(,)? }
@@ -107,14 +107,14 @@ macro_rules! record {
     };
 }
 
-/// How a row of a `choice!` takes its variant apart and puts it together.
+/// Destructures and builds the variant of a `choice!` row.
 macro_rules! variant {
     ([] $variant:ident $($members:tt)*) => { Self::$variant $($members)* };
     ([$($nested:tt)+] $($flat:tt)*) => { $($nested)+ };
 }
 
-/// An enum: `"word on disk" => Variant`, with a value as `(it: Type)` or with members as in a record. A row may name a
-/// variant that lies deeper, as a pattern of the members: `"word on disk" => Name as [Self::Outer(..)] {...}`.
+/// Implements an enum: `"word on disk" => Variant`, with a value as `(it: Type)` or with members as in a record. A row
+/// may name a nested variant, as a pattern of the members: `"word on disk" => Name as [Self::Outer(..)] {...}`.
 macro_rules! choice {
     (
         $shape:literal: $type:ty { $(
@@ -179,7 +179,7 @@ macro_rules! choice {
     };
 }
 
-/// An enum without values: `"word on disk" => Variant`.
+/// Implements an enum without values: `"word on disk" => Variant`.
 macro_rules! words {
     ($shape:literal: $type:ty { $($word:literal => $variant:ident),+ $(,)? }) => {
         impl $crate::store::shape::Stored for $type {
@@ -201,7 +201,7 @@ macro_rules! words {
     };
 }
 
-/// A type around one value, which is written as that value.
+/// Implements a newtype, written as its inner value.
 macro_rules! wrapped {
     ($($type:ident($of:ty)),+ $(,)?) => { $(
         impl $crate::store::shape::Stored for $type {
