@@ -1,4 +1,4 @@
-//! The lines of a test that do something. What cannot be done is told as what was expected and what is.
+//! Runs the acting lines of a test. A failed line reports what was expected and what is the case.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::policy::tree::{StepIndex, Verb, Verify};
 /// Expected, and actual.
 pub(super) type Cannot = (String, String);
 
-/// A test that says `unavailable` waits for the retries to run out, and no longer than this.
+/// Maximum of waits for a line such as `unavailable`, which waits until the retries are used up.
 const MOST_WAITS: u32 = 10_000;
 
 impl From<TooLong> for Refusal {
@@ -28,7 +28,7 @@ impl From<TooLong> for Refusal {
     }
 }
 
-/// Why a line could not be played.
+/// Why a line could not run.
 pub(super) struct Refusal(pub Cannot);
 
 fn cannot(expected: impl Into<String>, actual: impl Into<String>) -> Refusal {
@@ -92,7 +92,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Who decides in a test is a person of that name in every team: which tokens there are is no part of a policy.
+    /// Returns the decider in a test: a person of that name in every team. A policy does not define tokens.
     fn member(&self, by: &str) -> Result<Actor, Refusal> {
         let id = self.newest()?;
         let kept = self.world.kept(&id);
@@ -100,7 +100,7 @@ impl Stage<'_> {
         Ok(Actor::person(by, teams))
     }
 
-    /// What nobody can refuse.
+    /// Applies a stimulus that no case can refuse.
     fn outer(&mut self, stimulus: Stimulus) -> Result<(), Refusal> {
         match self.take(stimulus)? {
             Ok(()) => Ok(()),
@@ -112,7 +112,7 @@ impl Stage<'_> {
         self.give(Stimulus::Person { reference: self.person.clone(), person: person.map(Box::new) });
     }
 
-    /// The person as the identity provider has them.
+    /// Returns the person's record at the identity provider.
     fn subject(&self) -> Result<Subject, Refusal> {
         let person = self.world.environment.people.get(&self.person).cloned();
         person.ok_or_else(|| cannot("the person exists", "the person does not exist"))
@@ -128,7 +128,7 @@ impl Stage<'_> {
         if self.policy.subject == SubjectKind::Applicant {
             fields.insert("data".to_owned(), Value::Object(self.told_of_applicant(&fields)));
         }
-        // A sign-in with a score is risky to those who ask for that.
+        // A sign-in with a score also counts as `login.risk`.
         let risky = kind.as_str().starts_with("login.") && fields.contains_key("score");
         let event = Event {
             key: format!("test:{}", self.sent),
@@ -142,7 +142,7 @@ impl Stage<'_> {
             actor,
             actor_id: None,
             by_subject,
-            // What a test sends is what somebody else does.
+            // Events of a test come from other actors.
             origin: Origin::Others,
             ip,
             fields,
@@ -151,7 +151,7 @@ impl Stage<'_> {
         self.outer(Stimulus::Event(event))
     }
 
-    /// What a CloudEvent would bring: the applicant's own fields, and the rest of its data.
+    /// Returns the data of a CloudEvent: the applicant's own fields, and the rest of its data.
     fn told_of_applicant(&self, fields: &Fields) -> Fields {
         let ordinary =
             super::person::ordinary(SubjectKind::Applicant, &self.test.given.person, self.world.now);
@@ -165,7 +165,7 @@ impl Stage<'_> {
         data
     }
 
-    /// What an event tells is so at the identity provider from now on.
+    /// Applies the event's change to the identity provider's data.
     fn comes_true(&mut self, event: &Event) {
         if crate::case::gone(event) {
             self.is_now(None);
@@ -272,13 +272,13 @@ impl Stage<'_> {
         Err(cannot("the case waits for a proof", self.stands()))
     }
 
-    /// Nobody answers until the time is up.
+    /// Waits without an answer until the time is up.
     fn stay_silent(&mut self, step: &str) -> Result<(), Refusal> {
         let (id, _) = self.proving(step)?;
         self.wait_while_proving(&id)
     }
 
-    /// The provider cannot be reached until the retries run out.
+    /// Makes the provider unavailable until the retries are used up.
     fn let_down(&mut self, step: &str) -> Result<(), Refusal> {
         let (id, proving) = self.proving(step)?;
         let provider = self.verify(proving.step)?.verification.provider.clone();
@@ -289,7 +289,7 @@ impl Stage<'_> {
         waited
     }
 
-    /// Time passes until the step is over.
+    /// Lets time pass until the step ends.
     fn wait_while_proving(&mut self, id: &CaseId) -> Result<(), Refusal> {
         let link = |case: Option<&Case>| match case.map(|case| &case.state) {
             Some(State::Verifying(proving)) => Some(proving.link),

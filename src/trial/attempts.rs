@@ -1,4 +1,4 @@
-//! Attempts of calls in a world: they begin side by side, as in the daemon, and end one after the other.
+//! Attempts of calls in a simulated world: they begin in parallel, as in the daemon, and end sequentially.
 
 use super::environment::{Answer, Environment};
 use super::story::{What, destroyed, recipient};
@@ -7,7 +7,7 @@ use crate::case::{Input, Purpose, still_held};
 use crate::model::{Action, Call, CaseId, Done, Outcome};
 
 impl<O: Environment> World<O> {
-    /// Begins an attempt. True: the case does not want it.
+    /// Begins an attempt. Returns true if the case refuses it.
     pub(super) fn begin(&mut self, id: &CaseId, number: u32) -> Result<bool, TooLong> {
         if self.apply(id, Input::Attempt { call: number })?.is_err() {
             return Ok(true);
@@ -17,7 +17,7 @@ impl<O: Environment> World<O> {
         Ok(false)
     }
 
-    /// Performs what has begun and hands its end to the case.
+    /// Performs a begun attempt and passes its outcome to the case.
     pub(super) fn end(&mut self, id: &CaseId, call: &Call) -> Result<(), TooLong> {
         let Some(kept) = self.cases.get(id).filter(|kept| kept.lost.is_none()) else { return Ok(()) };
         let (number, case, policy) = (call.attempt.call.number, &kept.case, &kept.policy);
@@ -48,7 +48,7 @@ impl<O: Environment> World<O> {
             self.tell(Some(id), What::Destroyed(gone));
         }
         let input = Input::Outcome { call: number, attempt: call.attempt.number, outcome };
-        // Refused: the case does not want to hear of it any more.
+        // A refusal means that the case no longer needs the outcome.
         let _ = self.apply(id, input)?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Which branches of a policy were walked: every outcome, both ways of an `if`, and the end of every
+//! Measures which branches of a policy were walked: every outcome, both results of an `if`, and the end of every
 //! `retry_from`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +17,10 @@ const FAILS: &str = "if does not hold";
 const OR_ELSE: &str = "or_else";
 const AGAIN: &str = "again";
 
-/// One way on from a step.
+/// One branch of a step.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Branch {
-    /// Where it begins: the first step of it.
+    /// The place of its first step.
     pub place: Place,
     pub step: String,
     pub outcome: String,
@@ -36,7 +36,7 @@ pub struct Coverage {
     pub walked_branches: Vec<Branch>,
 }
 
-/// What the journals of several tests walked.
+/// The branches that the journals of several tests walked.
 #[derive(Debug, Default)]
 pub(super) struct Walked(BTreeSet<(String, String)>);
 
@@ -67,7 +67,7 @@ impl Walked {
         }
     }
 
-    /// Where a step led, if it is a `retry_from`.
+    /// Records the branch of a `retry_from` step.
     fn arrived(&mut self, from: Option<&Step>, policy: &Policy, at: StepIndex) {
         let Some(step) = from else { return };
         for edge in policy.on(step).iter().filter(|edge| edge.to == at) {

@@ -1,28 +1,28 @@
-//! What a world needs of everybody who is not a case.
+//! The interface of a world to everything outside its cases.
 
 use crate::case::Case;
 use crate::case::intake::Lookup;
 use crate::model::{Call, CaseId, Event, Outcome, SubjectRef, Timestamp};
 use crate::policy::Policy;
 
-/// Who is outside: does what calls ask for, and knows the people.
+/// The outside of a world: performs calls and reads people.
 pub trait Environment {
     fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Lookup;
 
     fn perform(&mut self, case: &Case, call: &Call, now: Timestamp) -> Answer;
 
-    /// Whether a case that is led hears of an event when it heard of it then.
+    /// Returns whether a case on its recorded path received an event in the record.
     fn heard(&self, _case: &CaseId, _event: &Event) -> bool {
         false
     }
 
-    /// Up to when it is known what becomes of a case that stands as it does, and what is not known then.
+    /// Returns until when the further course of a case is known, and what is unknown afterwards.
     fn knows(&self, _case: &Case, _policy: &Policy) -> Option<(Timestamp, String)> {
         None
     }
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     Ended(Outcome),

@@ -1,4 +1,4 @@
-//! The lines of a test that look: what is so now, and what happened since the line before that looked.
+//! Runs the expecting lines of a test: checks the current state, and events since the previous expecting line.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::case::{Case, State};
 use crate::model::{Span, Timestamp};
 use crate::policy::tests::{Expected, What};
 
-/// Up to where what happened was looked at.
+/// The number of story items already checked.
 #[derive(Debug, Default)]
 pub(super) struct Seen(usize);
 
@@ -23,7 +23,7 @@ impl Stage<'_> {
         failed
     }
 
-    /// Expected and actual, where they differ.
+    /// Returns expected and actual if they differ.
     fn differs(&self, what: &What) -> Option<(String, String)> {
         let case = self.newest_case();
         let told = |right: bool, expected: String| (!right).then(|| (expected, self.stands()));
@@ -126,7 +126,7 @@ impl Stage<'_> {
         (!same).then(|| (format!("{name}: {expected}"), format!("{name}: {actual}")))
     }
 
-    /// Where the newest case is, or why there is none.
+    /// Returns the state of the newest case, or why there is none.
     pub fn stands(&self) -> String {
         let Some(case) = self.newest_case() else {
             let said = self.world.story.iter().rev().find_map(|happened| match &happened.what {

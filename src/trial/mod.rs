@@ -1,24 +1,24 @@
-//! A world that is made up, with a clock that is turned: identity provider, verification provider, mail box
-//! and target systems that do at once what they are asked. What decides in it is what decides in the daemon.
-//! Policy tests are played in it, and recorded events can be played again.
+//! A simulated world with a simulated clock: identity provider, verification provider, mailbox and target systems that
+//! answer at once. Decisions use the daemon's functions. Policy tests run in it, and back-tests replay recorded events
+//! in it.
 //!
 //! | file | what |
 //! |---|---|
-//! | `world` | cases, their calls and their times, in the order in which they fall due |
-//! | `terms` | what is the same for every decision |
-//! | `attempts` | calls begin and end |
-//! | `openings` | answers the questions of the intake: events, starts by hand, sweeps |
-//! | `environment` | what a world needs of everybody who is not a case |
-//! | `outside` | the identity provider, target systems, endpoints, and what is down |
+//! | `world` | cases, their calls and their times, in due order |
+//! | `terms` | settings shared by all decisions |
+//! | `attempts` | begins and ends calls |
+//! | `openings` | answers requests of the intake: events, manual starts, sweeps |
+//! | `environment` | the interface to everything outside the cases |
+//! | `outside` | the identity provider, target systems, endpoints, and outages |
 //! | `vendor` | the verification provider |
-//! | `person` | the ordinary person of a test |
-//! | `story` | what happened, in lines that people read |
-//! | `play` | plays the tests of a policy |
-//! | `actions` | one line of a test that does something |
-//! | `stimulus` | what comes from outside with it, as data |
-//! | `expect` | one line of a test that looks |
+//! | `person` | the default person of a test |
+//! | `story` | what happened, as readable lines |
+//! | `play` | runs the tests of a policy |
+//! | `actions` | runs one acting line of a test |
+//! | `stimulus` | a line's external input, as data |
+//! | `expect` | runs one expecting line of a test |
 //! | `coverage` | which branches of a policy were walked |
-//! | `past` | recorded events, answers and decisions, walked again with other revisions |
+//! | `past` | back-tests: replays recorded events, answers and decisions with other revisions |
 
 mod actions;
 mod attempts;

@@ -1,5 +1,5 @@
-//! Whether cases open in a made-up world: events, starts by hand and sweeps go through the same intake as in the
-//! daemon; here the world answers its questions.
+//! Opens cases in a simulated world: events, manual starts and sweeps use the daemon's intake, and the world answers
+//! its requests.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl<O: Environment> World<O> {
         Ok(())
     }
 
-    /// Why the event is looked at again, if it is.
+    /// Processes an event. Returns why it is deferred, if it is.
     fn consider(&mut self, event: &Event, attempts: u32) -> Result<Option<String>, TooLong> {
         let modes = self.terms.modes;
         let policies = intake::asked_about(event, &self.set, modes);
@@ -42,12 +42,12 @@ impl<O: Environment> World<O> {
         }
     }
 
-    /// Answers a question of the intake.
+    /// Answers a request of the intake.
     pub(super) fn answer(&mut self, step: Step) -> Result<Step, TooLong> {
         Ok(match step {
             Step::Echoes(ask) => {
                 let about = self.accounts.get(&ask.person()).into_iter().flatten();
-                // A case that goes the way that it really went was told then what it had caused.
+                // A case on its recorded path was informed in the record about the events that it caused.
                 let free = about.filter_map(|id| Some((id, self.cases.get(id).filter(|kept| !kept.led)?)));
                 ask.answer(free.flat_map(|(id, kept)| kept.case.echoes.iter().map(move |echo| (id, echo))))
             }
@@ -95,13 +95,13 @@ impl<O: Environment> World<O> {
         })
     }
 
-    /// Open cases about somebody of which it is known how they go on.
+    /// Returns the open cases about a subject whose further course is known.
     fn open_about(&self, whom: &SubjectRef) -> Vec<&Kept> {
         let about = self.about.get(whom).into_iter().flatten().filter_map(|id| self.cases.get(id));
         about.filter(|kept| kept.lost.is_none() && !kept.case.is_closed()).collect()
     }
 
-    /// Writes down why no case opened; why the event is looked at again, if it is.
+    /// Records why no case opened; returns why the event is deferred, if it is.
     pub(super) fn decided(&mut self, event: Option<&Event>, decision: Decision) -> Option<String> {
         match decision {
             Decision::Later(failure) => return Some(failure.reason),
@@ -145,7 +145,7 @@ impl<O: Environment> World<O> {
         self.say(None, format!("no case opened: {why}"));
     }
 
-    /// A person opens a case by hand.
+    /// Starts a case manually, by a person.
     pub fn start_by_hand(&mut self, policy: &Arc<Policy>, whom: SubjectRef, by: &str) -> Result<(), TooLong> {
         let by = OpenedBy::Hand {
             by: by.to_owned(),
@@ -155,7 +155,7 @@ impl<O: Environment> World<O> {
         self.drive(intake::by_hand(policy, whom, by, self.terms.modes, self.now))
     }
 
-    /// The policy's first sweep looks at one person now.
+    /// Evaluates one person by the policy's first sweep, now.
     pub fn sweep(&mut self, policy: &Arc<Policy>, whom: SubjectRef) -> Result<(), TooLong> {
         let Some(sweep) = policy.sweeps().next() else {
             self.say(None, "the policy has no sweep".to_owned());
@@ -165,7 +165,7 @@ impl<O: Environment> World<O> {
         self.drive(intake::by_sweep(policy, sweep, now, whom, modes, false, now))
     }
 
-    /// What is no event: a start by hand or a sweep.
+    /// Runs the intake of a manual start or a sweep.
     fn drive(&mut self, mut step: Step) -> Result<(), TooLong> {
         loop {
             step = match step {
@@ -185,7 +185,7 @@ impl<O: Environment> World<O> {
         self.open_from(policy, &Recorded { cause: Cause::Opening(opening), facts })
     }
 
-    /// Opens a case from what is given. None: it was opened before.
+    /// Opens a case from recorded inputs. `None`: it was opened before.
     pub(super) fn open_from(
         &mut self,
         policy: &Arc<Policy>,
@@ -226,7 +226,7 @@ impl<O: Environment> World<O> {
             }
         };
         if led {
-            // It never heard of this then, and goes on by itself.
+            // The case did not receive this in the record; it continues on its own.
             self.lead(id, false);
         }
         Ok(heard)

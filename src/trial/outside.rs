@@ -1,5 +1,5 @@
-//! The identity provider, target systems and endpoints of a made-up world: they do what they are asked, at
-//! once, and remember it.
+//! The identity provider, target systems and endpoints of a simulated world: they perform actions at once and store the
+//! results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::model::{
 pub struct Outside {
     pub vendor: Vendor,
     pub people: BTreeMap<SubjectRef, Subject>,
-    /// What an endpoint answers; 200 and nothing where it is not said.
+    /// Answers of endpoints; the default is 200 without a body.
     pub answers: BTreeMap<String, (u16, Value)>,
     /// Accounts of target systems: system and external id.
     pub accounts: BTreeSet<(String, String)>,
@@ -51,7 +51,7 @@ impl Outside {
         self.down.get(who).is_some_and(|until| until.is_none_or(|until| now < until))
     }
 
-    /// Whom the identity provider has under a name, if it can be asked.
+    /// Returns the person that the identity provider has for a reference, if it is available.
     pub fn look_up(&self, reference: &SubjectRef, now: Timestamp) -> Result<Option<Subject>, Failure> {
         if self.is_down(Target::IDENTITY, now) {
             return Err(Failure::unavailable(format!("{} is down", Target::IDENTITY)));
@@ -156,7 +156,7 @@ impl Outside {
         self.people.get_mut(&snapshot.subject).ok_or_else(gone)
     }
 
-    /// Sets a field; what was there before.
+    /// Sets a field; returns the previous value.
     fn set(&mut self, snapshot: &Snapshot, field: &str, value: Value) -> Result<Value, Failure> {
         Ok(self.person(snapshot)?.fields.insert(field.to_owned(), value).unwrap_or_default())
     }
@@ -175,7 +175,7 @@ impl Outside {
         }
     }
 
-    /// Gives or takes a role; whether anything changed.
+    /// Assigns or removes a role; returns whether anything changed.
     fn role(&mut self, snapshot: &Snapshot, role: &str, give: bool) -> Result<bool, Failure> {
         let roles = self.person(snapshot)?.fields.entry("roles").or_insert_with(|| json!([]));
         let Value::Array(roles) = roles else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! The ordinary person of a test: what a test does not say about them is like this.
+//! The default person of a test, which the test's own values override.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::model::{Document, Fields, Subject, SubjectKind, Timestamp};
 use crate::policy::schema::fields_of_subject;
 use crate::policy::tests::Found;
 
-/// With every field of the schema. Nobody real is called so.
+/// Returns a person with every field of the schema. The names are fictional.
 pub(super) fn ordinary(kind: SubjectKind, but: &Fields, now: Timestamp) -> Subject {
     let text = |name: &str| but.get(name).and_then(Value::as_str);
     let domain = text("email").and_then(|email| email.split('@').nth(1)).or(text("email_domain"));
@@ -39,7 +39,7 @@ pub(super) fn ordinary(kind: SubjectKind, but: &Fields, now: Timestamp) -> Subje
     Subject { source: String::new(), kind, id, fields }
 }
 
-/// The person's own document, but for what a test says of it.
+/// Returns the person's own document, with the test's values.
 pub(super) fn document(person: &Subject, found: &Found) -> Document {
     let born = person.fields.get("attributes").and_then(|custom| custom.get("date_of_birth"));
     let text = |name: &str, own: Option<&str>| match found.document.get(name) {

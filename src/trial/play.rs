@@ -1,4 +1,4 @@
-//! Plays the tests of a policy, one after the other, each in a world of its own.
+//! Runs the tests of a policy in sequence, each in its own world.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::policy::tests::{Act, Test, Tests};
 use crate::policy::tree::Verification;
 use crate::policy::{Loaded, Policy};
 
-/// No test of a person's case takes as many; a world that does is turning in a circle.
+/// Maximum of turns for one test; more indicate an endless loop.
 const MOST_TURNS: u64 = 200_000;
 
-/// The tests of one policy, played.
+/// The test results of one policy.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tested {
     pub policy: String,
@@ -39,15 +39,15 @@ pub struct TestResult {
     pub place: Place,
     pub ok: bool,
     pub failure: Option<Failure>,
-    /// What happened, up to the failure or the end.
+    /// The timeline up to the failure or the end.
     pub timeline: Vec<Line>,
 }
 
-/// What went otherwise than a test says.
+/// A failed expectation or line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     pub place: Place,
-    /// The key that was looked at, or the line that could not be played.
+    /// The checked key, or the line that could not run.
     pub key: String,
     pub expected: String,
     pub actual: String,
@@ -59,7 +59,7 @@ impl Tested {
     }
 }
 
-/// Plays the tests of every good policy of a tree.
+/// Runs the tests of every valid policy of a tree.
 pub fn run(loaded: &Loaded) -> Vec<Tested> {
     let with_tests = loaded.tests.iter().filter_map(|tests| {
         let policy = loaded.set.policies.get(&tests.policy)?;
@@ -68,7 +68,7 @@ pub fn run(loaded: &Loaded) -> Vec<Tested> {
     with_tests.collect()
 }
 
-/// Failed tests as mistakes of the file, for those who activate policies.
+/// Converts failed tests to diagnostics of the file, for policy activation.
 pub fn diagnostics(tested: &[Tested]) -> Vec<Diagnostic> {
     let of = |tested: &Tested| {
         let failures = tested.tests.iter().filter_map(|test| Some((&test.name, test.failure.as_ref()?)));
@@ -109,16 +109,16 @@ fn play(policy: &Arc<Policy>, test: &Test, walked: &mut Walked) -> TestResult {
     }
 }
 
-/// A test that was played, up to its failure or its end.
+/// A test run, up to its failure or its end.
 #[derive(Debug)]
 pub struct Played {
     pub world: World,
-    /// What came from outside, in order.
+    /// External inputs, in order.
     pub stimuli: Vec<Stimulus>,
     pub failure: Option<Failure>,
 }
 
-/// Plays one test.
+/// Runs one test.
 pub fn played(policy: &Arc<Policy>, test: &Test) -> Played {
     let mut stage = Stage::new(policy, test);
     let mut failure = None;
@@ -140,25 +140,25 @@ pub fn played(policy: &Arc<Policy>, test: &Test) -> Played {
     Played { world: stage.world, stimuli: stage.stimuli, failure }
 }
 
-/// One test being played.
+/// One test in progress.
 pub(super) struct Stage<'a> {
     pub policy: &'a Arc<Policy>,
     pub test: &'a Test,
     pub world: World,
     pub person: SubjectRef,
     pub seen: Seen,
-    /// Events sent so far.
+    /// Number of events sent.
     pub sent: u32,
-    /// What came from outside so far.
+    /// External inputs so far.
     pub stimuli: Vec<Stimulus>,
 }
 
-/// How many people there are in a test: enough for shares of a population to be something.
+/// The population in a test: large enough for limits that are shares of it.
 pub const POPULATION: u64 = 10_000;
 
 impl<'a> Stage<'a> {
     fn new(policy: &'a Arc<Policy>, test: &'a Test) -> Self {
-        // A policy is tested as it will act, also while it is only watched or switched off.
+        // Tests treat the policy as enforced, also in shadow or disabled mode.
         let terms = Terms { modes: Modes::AllEnforced, most_turns: MOST_TURNS, ..Terms::default() };
         let mut world = World::new([Arc::clone(policy)], test.clock, terms);
         world.populated(POPULATION);
@@ -189,18 +189,18 @@ impl<'a> Stage<'a> {
         stage
     }
 
-    /// Something comes from outside, and is kept for those who play the same elsewhere.
+    /// Applies an external input, and records it for replays elsewhere.
     pub fn take(&mut self, stimulus: Stimulus) -> Result<Result<(), Refused>, TooLong> {
         self.stimuli.push(stimulus.clone());
         self.world.take(stimulus)
     }
 
-    /// The same for what no case can refuse and no time passes with.
+    /// Applies an external input that no case can refuse and that takes no time.
     pub fn give(&mut self, stimulus: Stimulus) {
         let _ = self.take(stimulus);
     }
 
-    /// Spans of a test count as those of its policy do.
+    /// Computes the end of a span in the policy's default calendar.
     pub fn after(&self, start: Timestamp, span: Span) -> Timestamp {
         calendar::after(start, span, calendar::of(&self.policy.people, None))
     }
@@ -215,12 +215,12 @@ fn verification(policy: &Policy, name: &str) -> Option<Arc<Verification>> {
     both.find(|verification| verification.name == name).cloned()
 }
 
-/// The fields that some step of a policy compares: an earlier pass was compared with all of them.
+/// Returns the fields that any step of a policy compares: an earlier pass counts as compared with all of them.
 fn compared(policy: &Policy) -> Vec<String> {
     policy.verifies().flat_map(|(_, verify)| verify.compare.iter().cloned()).collect()
 }
 
-/// What a pass of that day left: the face, and that everything was in order, of a person who is the same today.
+/// Returns the enrolment after an earlier pass: the face and the passed checks, with unchanged values.
 fn passed(
     mut known: Enrolment,
     verification: &Verification,
@@ -228,7 +228,7 @@ fn passed(
     compared: BTreeMap<String, String>,
 ) -> Enrolment {
     known.account = "account-of-an-earlier-pass".to_owned();
-    // Whoever passed by a selfie had a face to be compared with.
+    // A pass by selfie requires an enrolled face.
     known.enrolled_at = known.enrolled_at.max(Some(at));
     known.passes.push(Pass {
         at,

@@ -1,5 +1,4 @@
-//! What comes from outside while a test is played, as data: what the lines of a test are to whoever plays
-//! them, this world or a daemon.
+//! External inputs of a test as data, for this world or a daemon.
 
 use std::collections::BTreeMap;
 
@@ -9,35 +8,35 @@ use super::world::{TooLong, World};
 use crate::case::{Input, Refused};
 use crate::model::{CaseId, Enrolment, Event, Proof, Subject, SubjectRef, Timestamp};
 
-/// Who starts cases by hand in tests, and why.
+/// The person who starts cases manually in tests, and the reason.
 pub const STARTER: &str = "Dana";
 pub const START_REASON: &str = "a test";
 
-/// One thing that comes from outside. Everything that falls due at the same moment follows it.
+/// One external input. Everything due at the same moment follows it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stimulus {
-    /// Whom the identity provider has under a name from now on.
+    /// Sets the person that the identity provider has for a reference.
     Person {
         reference: SubjectRef,
         person: Option<Box<Subject>>,
     },
-    /// What an earlier run left of a person at a provider.
+    /// Sets a person's enrolment at a provider.
     Enrolled {
         provider: String,
         person: Box<Subject>,
         enrolment: Enrolment,
     },
-    /// What endpoints answer from now on.
+    /// Sets the answers of endpoints.
     Answers(BTreeMap<String, (u16, Value)>),
     Event(Event),
-    /// A person or a vendor to an open case.
+    /// An input of a person or a vendor to an open case.
     Input {
         case: CaseId,
         input: Input,
     },
     StartByHand(Box<Subject>),
     Sweep(Box<Subject>),
-    /// What the provider finds in a run.
+    /// Sets the provider's result of a run.
     Finds {
         execution: String,
         proof: Proof,
@@ -49,12 +48,12 @@ pub enum Stimulus {
     Up {
         who: String,
     },
-    /// Time passes.
+    /// Lets time pass.
     Until(Timestamp),
 }
 
 impl World {
-    /// Takes what comes from outside. The inner error: a case refuses it.
+    /// Applies an external input. The inner error: a case refuses it.
     pub fn take(&mut self, stimulus: Stimulus) -> Result<Result<(), Refused>, TooLong> {
         match stimulus {
             Stimulus::Person { reference, person: Some(person) } => {
@@ -75,7 +74,7 @@ impl World {
                 match (&taken, decision) {
                     (Ok(()), _) => self.settle()?,
                     (Err(refused), Some(decision)) => {
-                        // Written as the daemon writes it; the journal of a case holds only so many.
+                        // Recorded as in the daemon; a case's journal bounds the number.
                         let _ = self.apply(&case, Input::RefusedDecision(decision.refused(refused)))?;
                     }
                     (Err(_), None) => {}
@@ -100,7 +99,7 @@ impl World {
         Ok(Ok(()))
     }
 
-    /// A test has one policy.
+    /// Returns the policy: a test has one.
     fn only_policy(&self) -> Option<std::sync::Arc<crate::policy::Policy>> {
         self.set.policies.values().next().cloned()
     }

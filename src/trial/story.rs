@@ -1,5 +1,5 @@
-//! What happened in a made-up world: the journals of its cases, what was asked of others, and why a case did
-//! not open. Shown as lines that people read.
+//! The story of a simulated world: journals of its cases, requests to others, and why a case did not open. Rendered as
+//! readable lines.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::case::{Case, Entry, Held, Hold, Note};
 use crate::model::{Action, CaseId, Done, IdentityAction, IdentityChange, Outcome, Span, Timestamp};
 use crate::policy::Policy;
 
-/// One thing that happened.
+/// One item of the story.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Happened {
     pub at: Timestamp,
@@ -17,14 +17,14 @@ pub struct Happened {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
-    /// As the daemon's journal has it.
+    /// An entry as in the daemon's journal.
     Entry(Entry),
-    /// An effect whose step was reached; with the time until which it can be undone.
+    /// An effect whose step was reached, with the end of its grace.
     Did {
         deed: String,
         grace: Option<Timestamp>,
     },
-    /// `own`: the daemon's own notice to a team, and not a mail of the policy.
+    /// A mail. `own`: the daemon's own notice to a team, not a mail of the policy.
     Sent {
         template: String,
         whom: String,
@@ -35,17 +35,17 @@ pub enum What {
     Said(String),
 }
 
-/// One line for people.
+/// One readable line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     pub at: Timestamp,
-    /// Since the beginning, such as `2d 3h`.
+    /// Time since the start, for example `2d 3h`.
     pub after: String,
     pub step: Option<String>,
     pub text: String,
 }
 
-/// The lines of what happened; what only programs want is left out.
+/// Returns the readable lines of a story, without purely technical items.
 pub(super) fn lines(story: &[Happened], began: Timestamp) -> Vec<Line> {
     let line = |happened: &Happened| {
         let (step, text) = match &happened.what {
@@ -64,7 +64,7 @@ pub(super) fn lines(story: &[Happened], began: Timestamp) -> Vec<Line> {
     story.iter().filter_map(line).collect()
 }
 
-/// `2d 3h 20m`, or `0m`.
+/// Returns a duration as `2d 3h 20m`, or `0m`.
 pub(super) fn after(passed: chrono::TimeDelta) -> String {
     let seconds = passed.num_seconds();
     let parts = [("d", seconds / 86_400), ("h", seconds / 3_600 % 24), ("m", seconds / 60 % 60)];
@@ -143,7 +143,7 @@ fn note(note: &Note) -> Option<String> {
     })
 }
 
-/// An effect in the words of a policy. `held` is what the case held before.
+/// Returns an effect in the words of a policy. `held`: the case's earlier holds.
 pub(super) fn deed(action: &Action, case: &Case, held: &[Hold]) -> String {
     let word = action.word();
     let about = case.subject.kind.word();
@@ -180,7 +180,7 @@ pub(super) fn deed(action: &Action, case: &Case, held: &[Hold]) -> String {
     }
 }
 
-/// What an effect has really destroyed.
+/// Returns what an effect destroyed.
 pub(super) fn destroyed(action: &Action, outcome: &Outcome) -> Option<String> {
     let (snapshot, _) = action.identity_change()?;
     let Outcome::Done(Done::Deleted { already: false } | Done::Rejected { already: false }) = outcome else {
@@ -196,7 +196,7 @@ pub(super) fn held_word(held: &Held) -> String {
     }
 }
 
-/// Who got a mail, in the words of a policy.
+/// Returns a mail's recipient in the words of a policy.
 pub(super) fn recipient(email: &str, case: &Case, policy: &Policy) -> String {
     let person = case.seen.as_ref().unwrap_or(&case.subject);
     let manager = person.fields.get("manager").and_then(|manager| manager.get("email")?.as_str());

@@ -1,4 +1,4 @@
-//! What is the same for every decision in a made-up world.
+//! Settings shared by all decisions in a simulated world.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::case::intake::Modes;
 use crate::case::{Context, Facts, Links};
 use crate::model::{PollEvery, Secret};
 
-/// What is the same for every decision.
+/// Settings shared by all decisions.
 #[derive(Debug, Clone)]
 pub struct Terms {
     pub links: Links,
@@ -17,15 +17,15 @@ pub struct Terms {
     pub poll_every: PollEvery,
     pub invite_grace: TimeDelta,
     pub consistency: BTreeMap<String, TimeDelta>,
-    /// Whether the modes of policies count.
+    /// Whether policy modes apply.
     pub modes: Modes,
-    /// Limits are not looked at.
+    /// Disables limits.
     pub unlimited: bool,
-    /// More turns than this are a world that does not come to rest.
+    /// Maximum of turns; a world that takes more never ends.
     pub most_turns: u64,
 }
 
-/// The key of links and fingerprints in a made-up world, as long as a store's.
+/// The key of links and fingerprints in a simulated world, as long as a store's.
 pub const KEY: &str = "a world that is made up, and a key that everybody may know .....";
 
 impl Default for Terms {

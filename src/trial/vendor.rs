@@ -1,4 +1,4 @@
-//! The verification provider of a made-up world. It knows what it is told to find.
+//! The verification provider of a simulated world. It returns the configured results.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ impl Vendor {
         Ok(Session { account, execution, link, expires_at, reference })
     }
 
-    /// What is found in a run from now on.
+    /// Sets the result of a run.
     pub fn finds(&mut self, execution: &str, proof: Proof) {
         if let Some(run) = self.runs.get_mut(execution) {
             run.result = Some(proof);

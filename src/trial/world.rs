@@ -1,6 +1,5 @@
-//! Cases in a made-up world. Cases wake in the order of their times. Calls begin when they fall due, side by
-//! side as in the daemon, and then end at once, one after the other. Every decision is made by the same
-//! functions as in the daemon.
+//! Cases in a simulated world. Cases wake in the order of their times. Due calls begin in parallel, as in the daemon,
+//! and then end at once, in sequence. All decisions use the daemon's functions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -30,16 +29,16 @@ pub struct TooLong;
 pub(super) struct Kept {
     pub case: Case,
     pub policy: Arc<Policy>,
-    /// It goes the way that it really went, so nothing falls due by itself.
+    /// The case follows its recorded path, so nothing becomes due on its own.
     pub led: bool,
-    /// Why nobody knows how it goes on.
+    /// Why its further course is unknown.
     pub lost: Option<String>,
     knows: Option<(Timestamp, String)>,
-    /// Where it stands in the order of times.
+    /// Its entry in the order of times.
     due: Option<Timestamp>,
 }
 
-/// An event, and how often it could not be dealt with.
+/// An event, and how often it was deferred.
 #[derive(Debug)]
 pub(super) struct Heard {
     pub event: Event,
@@ -54,7 +53,7 @@ pub struct Reached {
     pub action: EffectKind,
 }
 
-/// A policy that could not be asked about somebody.
+/// A policy that could not be evaluated for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unasked {
     pub at: Timestamp,
@@ -64,7 +63,7 @@ pub(super) struct Unasked {
     pub event: String,
 }
 
-/// A world of cases: made up for a test, or as it really was.
+/// A world of cases, simulated for a test or recorded.
 #[derive(Debug)]
 pub struct World<O = Outside> {
     pub now: Timestamp,
@@ -75,27 +74,27 @@ pub struct World<O = Outside> {
     pub(super) set: Arc<PolicySet>,
     pub(super) terms: Terms,
     pub(super) cases: BTreeMap<CaseId, Kept>,
-    /// In the order in which they were opened.
+    /// In the order of opening.
     pub(super) opened: Vec<CaseId>,
     due: BTreeSet<(Timestamp, CaseId)>,
-    /// Calls that have begun and not ended.
+    /// Calls in progress.
     pub(super) under_way: BTreeMap<(CaseId, u32), Call>,
     pub(super) open: HashMap<(String, String), CaseId>,
-    /// Cases about a person that are open or still hold something.
+    /// Cases about a person that are open or still have holds.
     pub(super) about: HashMap<SubjectRef, Vec<CaseId>>,
-    /// The same by the id alone, under which an account is known.
+    /// The same by the account id alone.
     pub(super) accounts: HashMap<String, Vec<CaseId>>,
-    /// By person, and then by provider.
+    /// By person, then by provider.
     enrolments: HashMap<String, BTreeMap<String, Enrolment>>,
-    /// Who has shown which document.
+    /// Document uses.
     documents: Vec<DocumentUse>,
     pauses: Vec<Pause>,
     pub(super) counters: Counters,
     pub(super) inbox: VecDeque<Heard>,
-    /// Events that could not be dealt with, by when they are looked at again; the number keeps their order.
+    /// Deferred events by retry time; the number keeps their order.
     pub(super) later: BTreeMap<(Timestamp, u64), Heard>,
     pub(super) first_seen: BTreeMap<(String, String), Timestamp>,
-    /// Policies that could not be asked, because nobody knows the person as they were.
+    /// Policies that could not be evaluated, because the person's earlier record is unknown.
     pub(super) unasked: Vec<Unasked>,
     pub(super) undecided: Vec<Undecided>,
     turns: u64,
@@ -106,7 +105,7 @@ impl World {
         Self::among(Outside::default(), Arc::new(PolicySet::new(policies)), now, terms)
     }
 
-    /// A provider, endpoint or system does not answer; the clocks of those who wait for a provider stand.
+    /// Makes a provider, endpoint or system unavailable; clocks that wait for a provider stop.
     pub fn goes_down(&mut self, who: &str, until: Option<Timestamp>) {
         self.environment.goes_down(who, until);
         self.pauses.push(Pause { who: who.to_owned(), from: self.now, until });
@@ -154,23 +153,23 @@ impl<O: Environment> World<O> {
         self.cases.get(id).map(|kept| &kept.case)
     }
 
-    /// The cases in the order in which they opened.
+    /// Returns the cases in the order of opening.
     pub fn opened(&self) -> &[CaseId] {
         &self.opened
     }
 
-    /// What earlier runs left of a person at a provider.
+    /// Sets a person's enrolment at a provider.
     pub fn enrol(&mut self, provider: &str, subject: &Subject, enrolment: Enrolment) {
         self.enrolments.entry(known_as(subject)).or_default().insert(provider.to_owned(), enrolment);
     }
 
-    /// What was known of somebody before anything of them is recorded here.
+    /// Sets a person's enrolment from before the record, unless one is known.
     pub(super) fn enrolled_before(&mut self, provider: &str, subject: &Subject, enrolment: &Enrolment) {
         let known = self.enrolments.entry(known_as(subject)).or_default();
         known.entry(provider.to_owned()).or_insert_with(|| enrolment.clone());
     }
 
-    /// Times in which somebody could not answer.
+    /// Adds outages.
     pub(super) fn paused(&mut self, pauses: &[Pause]) {
         self.pauses.extend(pauses.iter().cloned());
     }
@@ -179,7 +178,7 @@ impl<O: Environment> World<O> {
         self.unasked.push(Unasked { at: self.now, policy: policy.name.clone(), subject, event });
     }
 
-    /// What passes of earlier cases are known by here.
+    /// Returns the fingerprints that earlier passes use here.
     pub fn fingerprints(&self) -> &Fingerprints {
         self.terms.links.fingerprints()
     }
@@ -188,12 +187,12 @@ impl<O: Environment> World<O> {
         self.enrolments.get(&known_as(subject))?.get(provider)
     }
 
-    /// How many people there are, for limits that are a share of them.
+    /// Sets the population, for limits that are shares of it.
     pub fn populated(&mut self, population: u64) {
         self.counters.populated("", population);
     }
 
-    /// Time passes up to a moment, with everything that falls due in it.
+    /// Lets time pass up to a moment, and processes everything due.
     pub fn run_until(&mut self, end: Timestamp) -> Result<(), TooLong> {
         loop {
             self.digest()?;
@@ -214,24 +213,24 @@ impl<O: Environment> World<O> {
         }
     }
 
-    /// Everything that is due now.
+    /// Processes everything due now.
     pub fn settle(&mut self) -> Result<(), TooLong> {
         self.run_until(self.now)
     }
 
-    /// The next moment at which something falls due.
+    /// Returns the next due time.
     pub fn next_due(&self) -> Option<Timestamp> {
         let due = self.due.first().map(|(at, _)| *at);
         due.into_iter().chain(self.later.first_key_value().map(|((at, _), _)| *at)).min()
     }
 
-    /// Takes an event in, and everything that comes of it at once.
+    /// Sends an event, and processes everything that follows at once.
     pub fn send(&mut self, event: Event) -> Result<(), TooLong> {
         self.inbox.push_back(Heard { event, attempts: 0 });
         self.settle()
     }
 
-    /// Hands one input to a case.
+    /// Applies one input to a case.
     pub fn apply(&mut self, id: &CaseId, input: Input) -> Result<Result<(), Refused>, TooLong> {
         let Some(kept) = self.cases.get(id).filter(|kept| kept.lost.is_none()) else {
             return Ok(Err(Refused::Stale));
@@ -244,7 +243,7 @@ impl<O: Environment> World<O> {
         self.decide(id, &Recorded { cause: Cause::Input(input), facts })
     }
 
-    /// Decides about a case from what is given.
+    /// Decides about a case from recorded inputs.
     pub(super) fn decide(
         &mut self,
         id: &CaseId,
@@ -305,7 +304,7 @@ impl<O: Environment> World<O> {
         self.file(case, policy);
     }
 
-    /// Puts a case back, where its next time belongs.
+    /// Stores a case and its next due time.
     fn file(&mut self, case: Case, policy: Arc<Policy>) {
         let id = case.id.clone();
         let (led, mut lost) = self.cases.get(&id).map_or((false, None), |kept| (kept.led, kept.lost.clone()));
@@ -328,7 +327,7 @@ impl<O: Environment> World<O> {
         self.cases.insert(id, Kept { case, policy, led, lost, knows, due });
     }
 
-    /// From here on nobody knows how a case goes on.
+    /// Marks a case's further course as unknown.
     pub(super) fn lose(&mut self, id: &CaseId, why: String) {
         let Some(kept) = self.cases.get_mut(id) else { return };
         kept.lost = Some(why);
@@ -337,7 +336,7 @@ impl<O: Environment> World<O> {
         }
     }
 
-    /// Whether a case is led the way that it really went; if it is no more, it goes on by itself.
+    /// Sets whether a case follows its recorded path; otherwise it continues on its own.
     pub(super) fn lead(&mut self, id: &CaseId, led: bool) {
         let Some(kept) = self.cases.get_mut(id) else { return };
         kept.led = led;
@@ -346,7 +345,7 @@ impl<O: Environment> World<O> {
         }
         let (case, policy) = (kept.case.clone(), Arc::clone(&kept.policy));
         if !led {
-            // How these ended then is not what is answered to a case that went another way since.
+            // Recorded ends of these calls do not apply to a case that left its path.
             let begun = case.calls.iter().filter(|(_, call)| call.begun.is_some());
             let calls = begun.filter_map(|(number, _)| Some(((id.clone(), *number), case.call(*number)?)));
             self.under_way.extend(calls);
@@ -358,7 +357,7 @@ impl<O: Environment> World<O> {
         self.cases.get(id)
     }
 
-    /// Cases of which nothing is known up to a moment are lost before it.
+    /// Marks cases whose course is unknown before a moment.
     pub(super) fn lose_unknown(&mut self, at: Timestamp) {
         let unknown = |kept: &Kept| kept.knows.clone().filter(|(until, _)| *until < at).map(|(_, why)| why);
         let lost: Vec<_> = self
@@ -372,7 +371,7 @@ impl<O: Environment> World<O> {
         }
     }
 
-    /// Does what is due of one case: one call begins, or it wakes.
+    /// Processes what is due for one case: one call begins, or it wakes.
     fn touch(&mut self, id: &CaseId) -> Result<(), TooLong> {
         let now = self.now;
         let Some(kept) = self.cases.get(id) else { return Ok(()) };
@@ -387,7 +386,7 @@ impl<O: Environment> World<O> {
             None => self.apply(id, Input::Wake)?.is_err(),
         };
         if refused && let Some(kept) = self.cases.get_mut(id) {
-            // It does not want it now; looked at again a little later, unless it is over.
+            // A refusal is retried a little later, unless the case is closed.
             if let Some(before) = kept.due.take() {
                 self.due.remove(&(before, id.clone()));
             }
@@ -400,7 +399,7 @@ impl<O: Environment> World<O> {
         Ok(())
     }
 
-    /// What a decision may know from elsewhere.
+    /// Returns the external facts for a decision.
     pub(super) fn facts(&self, subject: &Subject, case: Option<&Case>, policy: &Policy) -> Facts {
         let since = case.map(|case| case.opened_at);
         let lasted =
@@ -430,12 +429,12 @@ impl<O: Environment> World<O> {
         if self.turns > self.terms.most_turns { Err(TooLong) } else { Ok(()) }
     }
 
-    /// How many turns it took so far.
+    /// Returns the number of turns so far.
     pub(super) fn turns(&self) -> u64 {
         self.turns
     }
 
-    /// Something worth a line that is in no journal.
+    /// Adds a line that is in no journal.
     pub fn say(&mut self, case: Option<&CaseId>, text: String) {
         self.tell(case, What::Said(text));
     }

@@ -1,5 +1,4 @@
-//! What a policy would have done beside those that ran, person by person, against what they did: the back-test
-//! of a shadow policy.
+//! The back-test of a shadow policy: compares what it would have done with what the active policies did, by person.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use crate::policy::{Policy, PolicySet};
 use crate::trial::Terms;
 use crate::trial::story::{Happened, Line, What, lines};
 
-/// One person.
+/// The comparison for one person.
 #[derive(Debug)]
 pub struct Beside {
     pub subject: SubjectRef,
@@ -21,11 +20,11 @@ pub struct Beside {
     pub would: Vec<Would>,
     /// Cases of other policies.
     pub happened: Vec<Live>,
-    /// Whether the same was done; none: not known to the end.
+    /// Whether the effects were the same; `None` if the outcome is not fully known.
     pub same: Option<bool>,
 }
 
-/// A case that would have been.
+/// A case that the policy would have opened.
 #[derive(Debug)]
 pub struct Would {
     pub case: Projected,
@@ -34,7 +33,7 @@ pub struct Would {
     pub joined: usize,
 }
 
-/// A case that was.
+/// A recorded case.
 #[derive(Debug)]
 pub struct Live {
     pub case: Projected,
@@ -42,7 +41,7 @@ pub struct Live {
     pub same_event: bool,
 }
 
-/// At most so many people, newest first. The policy acts whatever its mode is.
+/// Compares at most this many people, newest first. The policy acts as enforced, independent of its mode.
 pub fn beside(
     past: &Past,
     policy: &Arc<Policy>,
@@ -101,7 +100,7 @@ fn of_case<'a>(story: &'a [Happened], case: &'a Projected) -> impl Iterator<Item
     story.iter().filter(|happened| happened.case.as_ref() == Some(&case.case))
 }
 
-/// The keys of events that joined a case.
+/// Returns the keys of events that joined a case.
 fn joined(story: &[Happened], case: &Projected) -> Vec<String> {
     let key = |happened: &Happened| match &happened.what {
         What::Entry(entry) => match &entry.note {

@@ -1,5 +1,5 @@
-//! Who answers in the past: the person as they were read, the provider as it answered, endpoints as they did.
-//! Effects on people and mails are taken as done: that they were asked for is what matters.
+//! The environment of a back-test: people, providers and endpoints answer as recorded. Effects on people and mails
+//! count as done: only the request matters.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -17,31 +17,31 @@ use crate::policy::Policy;
 use crate::trial::environment::{Answer, Environment};
 use crate::trial::outside::Outside;
 
-/// Who is asked so much sooner than they were answers when they answered.
+/// How much earlier than recorded a question may be asked and still get the recorded answer.
 const SOONER: TimeDelta = TimeDelta::days(1);
-/// A session that a person asked for is the one that really started then.
+/// Maximum time between a press and the recorded session start that it maps to.
 const SAME_PRESS: TimeDelta = TimeDelta::minutes(30);
-/// An answer that is there may take so long to be read.
+/// Maximum delay until an available answer is read.
 const READ_LATE: TimeDelta = TimeDelta::days(1);
 
-/// The record of one person, as it answers.
+/// The record of one person, as an environment.
 #[derive(Debug)]
 pub(super) struct Book<'a> {
     past: &'a PersonPast,
     to: Timestamp,
-    /// Of each person in it, what was read when.
+    /// Reads of each person, with their times.
     seen: HashMap<SubjectRef, Vec<(Timestamp, Option<&'a Subject>)>>,
-    /// How calls of a kind ended, with when they began.
+    /// Ended calls of a kind, with their start times.
     ended: HashMap<Kind, Vec<Ended<'a>>>,
-    /// Which case heard of which event.
+    /// Which case received which event.
     heard: HashSet<(&'a CaseId, &'a str)>,
-    /// What was asked for by which call of a case.
+    /// The kind of each call of a case.
     asked: HashMap<(&'a CaseId, u32), &'a Kind>,
-    /// Since when the person is not as they would be here.
+    /// Since when the recorded person differs from the simulated one.
     otherwise: Option<Timestamp>,
-    /// Effects that did not happen then, on this very person.
+    /// Effects of the simulation that the record lacks, on this person.
     done: Vec<(SubjectRef, Action)>,
-    /// Cases in which something was taken to be so that was so when it was last looked at.
+    /// Cases in which the last known value was assumed to be unchanged.
     pub assumed: BTreeSet<CaseId>,
 }
 
@@ -126,27 +126,27 @@ impl<'a> Book<'a> {
         self.seen.entry(whom).or_default().push((at, person));
     }
 
-    /// The person at a time, if they were the same before and after it; and whether they are only taken to
-    /// have stayed as they were last seen.
+    /// Returns the person at a time, if equal reads before and after it prove the record. The flag reports that the
+    /// last read was assumed to be unchanged.
     fn as_of(&self, whom: &SubjectRef, now: Timestamp) -> Option<(Option<&'a Subject>, bool)> {
         let seen = self.seen.get(whom)?;
         let before = seen.iter().rev().find(|(at, _)| *at <= now)?;
         if self.otherwise.is_some_and(|since| before.0 >= since) {
             return None;
         }
-        // What was read after a change that is none here says nothing of before it.
+        // A read after a change that the simulation lacks is no evidence about the time before.
         let told = |at: &Timestamp| *at > now && self.otherwise.is_none_or(|since| *at < since);
         let after = seen.iter().find(|(at, _)| told(at));
         match after {
             _ if before.0 == now => Some((before.1, false)),
             Some((_, person)) if *person == before.1 => Some((before.1, false)),
-            // When in between they changed is not known.
+            // The time of the change in between is unknown.
             Some(_) => None,
             None => Some((before.1, true)),
         }
     }
 
-    /// The same with what was done to them here and not then.
+    /// Returns the person at a time, with the simulation's own effects applied.
     pub fn person_at(&self, whom: &SubjectRef, now: Timestamp) -> Option<(Option<Subject>, bool)> {
         let (person, assumed) = self.as_of(whom, now)?;
         let mut outside = Outside::default();
@@ -157,7 +157,7 @@ impl<'a> Book<'a> {
         Some((outside.people.remove(whom), assumed))
     }
 
-    /// What becomes of an effect on a person.
+    /// Performs an effect on a person.
     fn effect(&mut self, case: &Case, action: &Action, now: Timestamp) -> Answer {
         let whom = case.subject.reference();
         let mut outside = Outside::default();
@@ -193,7 +193,7 @@ impl<'a> Book<'a> {
         let same = |ended: &&Ended<'_>| ended.began >= now - SAME_PRESS && ended.began <= now + SAME_PRESS;
         match ended.filter(same).min_by_key(|ended| (ended.began - now).abs()).map(|ended| ended.outcome) {
             Some(Outcome::Done(Done::Started { session })) => {
-                // It counts only with the reference that this call gives it.
+                // The session counts only with this call's reference.
                 let mut session = session.clone();
                 reference.clone_into(&mut session.reference);
                 Answer::Ended(Outcome::Done(Done::Started { session }))
@@ -229,7 +229,7 @@ impl<'a> Book<'a> {
         let before = ended.iter().rev().find(|ended| ended.at <= now);
         let after = ended.iter().find(|ended| ended.at > now);
         match (before, after) {
-            // It answered the same before and after.
+            // The answers before and after are equal.
             (Some(before), Some(after)) if before.outcome == after.outcome => {
                 Answer::Ended(before.outcome.clone())
             }
@@ -242,7 +242,7 @@ impl<'a> Book<'a> {
         }
     }
 
-    /// A real case did something to the person that none does here.
+    /// Records that a recorded case changed the person and no simulated case did.
     pub fn done_only_then(&mut self, case: &CaseId, call: u32, at: Timestamp) {
         let Some(wanted) = self.asked.get(&(case, call)) else { return };
         let here = self.done.iter().any(|(_, action)| kind(action) == **wanted);
@@ -251,7 +251,7 @@ impl<'a> Book<'a> {
         }
     }
 
-    /// The question of a real case that is this one: the same, to the same person, at this time.
+    /// Returns the recorded question that matches this one: same content, same person, at this time.
     fn same_question(&self, case: &Case, what: &str, began: Timestamp) -> Option<&'a Asking> {
         let own = self.past.askings.get(&case.id).into_iter().flatten();
         let all = self.past.askings.values().flatten();
@@ -262,7 +262,7 @@ impl<'a> Book<'a> {
         own.chain(all).find(same)
     }
 
-    /// Somebody as they were read for an event that opened a case.
+    /// Returns the person as read for an event that opened a case.
     pub fn read_for(&self, event: &str, kind: SubjectKind) -> Option<&'a Subject> {
         let read = |moment: &'a Moment| match &moment.what {
             Happening::Seen { person, event: Some(by), .. } if by == event => person.as_deref(),
@@ -277,7 +277,7 @@ impl<'a> Book<'a> {
         self.past.moments.iter().filter_map(read).find(|person| person.kind == kind)
     }
 
-    /// The question that a real case had at a time.
+    /// Returns the open question of a recorded case at a time.
     pub fn question(&self, case: &CaseId, at: Timestamp) -> Option<&'a str> {
         let asked = self.past.askings.get(case)?.iter();
         let now = |asking: &&Asking| asking.began <= at && asking.ended.is_none_or(|(ended, _)| ended >= at);

@@ -1,4 +1,4 @@
-//! Whose end differs between two revisions, and by how much effects do. What is not known widens a range.
+//! Compares two revisions: cases with different ends, and differences in effects. Unknown results widen a range.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,53 +16,53 @@ use crate::policy::tree::Trigger;
 use crate::policy::{Policy, PolicySet};
 use crate::trial::Terms;
 
-/// Lengths for which it is said what is to come, in days.
+/// Lengths of forecasts, in days.
 const AHEAD: [u32; 3] = [1, 7, 30];
-/// Nobody reads more than these.
+/// Maximum of listed items.
 const MOST_LISTED: usize = 10_000;
-/// How many people a thread takes at once.
+/// People per thread and step.
 const AT_ONCE: usize = 64;
 
-/// What the past says of one policy.
+/// The back-test of one policy.
 #[derive(Debug, Clone, Default)]
 pub struct PolicyPast {
     pub policy: String,
-    /// Cases that the running revision opens, and the other one.
+    /// Cases that the active revision opens, and the other one.
     pub cases: Both<usize>,
-    /// The record has nothing that either of them looks at: what the edit does is not known.
+    /// The record contains nothing that either revision evaluates: the effect of the edit is unknown.
     pub silent: bool,
-    /// Effects that differ between the two or that somebody is harmed by.
+    /// Effects that differ between the two or harm a person.
     pub effects: Vec<Effects>,
-    /// Sessions at providers, which cost.
+    /// Sessions at providers, which cost money.
     pub verifications: Both<Range>,
-    /// For 1, 7 and 30 days, as far as the record is that long: as many as in the quietest and in the busiest
-    /// such time of it.
+    /// Forecast for 1, 7 and 30 days, as far as the record is that long: the counts of the quietest and the busiest
+    /// such period.
     pub coming: Vec<Coming>,
     /// Cases that end differently or had other effects.
     pub different: usize,
-    /// Cases of which the past does not say how they go on with the other revision.
+    /// Cases whose course under the other revision is unknown.
     pub unknown: usize,
-    /// Openings of which the other revision could not decide whether they are one.
+    /// Openings that the other revision could not decide.
     pub undecided: usize,
     pub undecided_because: Option<String>,
-    /// People whose cases do not come to rest.
+    /// People whose cases never end.
     pub endless: usize,
-    /// Sweeps that may pick others than they did; whom is not in the record.
+    /// Sweeps that may select other people than recorded; these people are not in the record.
     pub sweeps: Vec<String>,
-    /// Policies that nobody edited and that hear of its verifications, where they would do otherwise too.
+    /// Unedited policies that receive its verification events and would also behave differently.
     pub heard_by: Vec<PolicyPast>,
-    /// Who: newest first, of very many the newest.
+    /// The differing cases, newest first; a very long list is cut to the newest.
     pub items: Vec<Differs>,
 }
 
-/// With the revision that runs, and with the other one.
+/// Values for the active revision, and for the other one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Both<T> {
     pub before: T,
     pub after: T,
 }
 
-/// As many as are known, and as many as there may be.
+/// The known count, and the possible count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Range {
     pub least: usize,
@@ -78,18 +78,18 @@ impl std::fmt::Display for Range {
     }
 }
 
-/// One kind of effect.
+/// The comparison of one kind of effect.
 #[derive(Debug, Clone)]
 pub struct Effects {
     pub what: EffectKind,
     pub times: Both<Range>,
-    /// People to whom the other revision does it and the running one does not.
+    /// People to whom the other revision does it and the active one does not.
     pub newly: Range,
 }
 
 impl Effects {
-    /// How many people count: all to whom it may be done newly, of what takes; of what gives access those to whom it is
-    /// certain, as nobody is given anything by an answer that is not known.
+    /// Returns how many people count. For watched effects: everyone possibly newly affected. For effects that give
+    /// access: only those certainly affected, because an unknown answer gives no access.
     pub fn counts(&self, watched: &[Watched]) -> usize {
         if watched.contains(&Watched::Effect(self.what)) {
             self.newly.most
@@ -109,29 +109,29 @@ pub struct Coming {
     pub times: Both<Range>,
 }
 
-/// One case that is not the same.
+/// One case that differs.
 #[derive(Debug, Clone)]
 pub struct Differs {
     pub subject: SubjectRef,
     pub name: Name,
     pub opened_at: Timestamp,
-    /// None: no case opens.
+    /// `None`: no case opens.
     pub before: Option<Projected>,
     pub after: Option<Projected>,
 }
 
-/// Above what an edit has to be released.
+/// The threshold above which an edit needs a release.
 #[derive(Debug, Clone, Copy)]
 pub struct Bar<'a> {
     pub watched: &'a [Watched],
-    /// So many people.
+    /// Number of people.
     pub above: usize,
-    /// Effect to people whom the edits just before would have newly met; they count with it.
+    /// By effect, the people newly affected by the preceding edits; they are added.
     pub earlier: &'a BTreeMap<String, usize>,
 }
 
 impl PolicyPast {
-    /// Why a revision must be released before it runs: what it would have done or might have, and to how many.
+    /// Returns why a revision must be released before it runs: what it would or might have done, and to how many.
     pub fn reasons(&self, bar: &Bar<'_>, from: Timestamp, to: Timestamp) -> Vec<String> {
         let earlier = |what: EffectKind| bar.earlier.get(what.word()).copied().unwrap_or(0);
         let many = |what: EffectKind, newly: usize| {
@@ -172,8 +172,8 @@ impl PolicyPast {
     }
 }
 
-/// People, and not cases: somebody to whom it was done once is not newly harmed by a second time, but by being
-/// left in it.
+/// Counts newly affected people instead of cases. A repeated effect does not count as new; an effect that is left in
+/// force does.
 fn newly(before: &[Projected], after: &[Projected], what: EffectKind) -> Range {
     let does = |result: &&Projected| result.did.iter().any(|deed| deed.what == what);
     let may = |result: &&Projected| does(result) || result.may.contains(&what);
@@ -192,7 +192,7 @@ fn newly(before: &[Projected], after: &[Projected], what: EffectKind) -> Range {
     }
 }
 
-/// A length of the record, in the unit in which it says something.
+/// Returns a length of the record, in a suitable unit.
 fn length(length: TimeDelta) -> String {
     let of = |count: i64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
     match (length.num_days(), length.num_hours()) {
@@ -212,7 +212,8 @@ struct Found {
     endless: usize,
 }
 
-/// Walks everybody's past with what runs and with what is to run. `told` hears how many people are done.
+/// Replays all people's records with the active policies and the next ones. `told` receives the number of finished
+/// people.
 pub fn back_test(
     past: &Past,
     running: &Arc<PolicySet>,
@@ -259,7 +260,7 @@ pub fn back_test(
     names.into_iter().map(of).collect()
 }
 
-/// Whether the record has anything that a policy looks at.
+/// Returns whether the record contains anything that a policy evaluates.
 fn was_asked(past: &Past, policy: &Policy) -> bool {
     let opens = |event: &Event| {
         let mut kinds = std::iter::once(&event.kind).chain(&event.also);
@@ -312,12 +313,12 @@ impl Found {
     }
 }
 
-/// Those that open for certain.
+/// Counts the cases that certainly open.
 fn cases(results: &[Projected]) -> usize {
     results.iter().filter(|result| !result.case.0.is_empty()).count()
 }
 
-/// The same case on both sides, or one that the same thing opened.
+/// Pairs cases by subject, time and trigger, and returns those that differ.
 fn differences(before: &[Projected], after: &[Projected]) -> Vec<Differs> {
     let key = |result: &Projected| (result.subject.clone(), result.opened_at, result.opened_by.clone());
     let mut rest: BTreeMap<_, Vec<&Projected>> = BTreeMap::new();
@@ -343,7 +344,7 @@ fn differs(about: &Projected, before: Option<Projected>, after: Option<Projected
     Differs { subject, name, opened_at, before, after }
 }
 
-/// When something happened, and whether that is certain.
+/// Times of an effect, with whether it is certain.
 type Times = Vec<(Timestamp, bool)>;
 
 fn times(results: &[Projected], what: EffectKind) -> Times {
@@ -418,7 +419,7 @@ fn coming(before: &[Projected], after: &[Projected], past: &Past) -> Vec<Coming>
     coming
 }
 
-/// As many as in the quietest and in the busiest time of a length.
+/// Returns the counts in the quietest and the busiest period of a length.
 fn in_a_time(times: &Times, length: TimeDelta, from: Timestamp, to: Timestamp) -> Range {
     let certain: Vec<Timestamp> = times.iter().filter(|(_, certain)| *certain).map(|(at, _)| *at).collect();
     let all: Vec<Timestamp> = times.iter().map(|(at, _)| *at).collect();
@@ -426,7 +427,7 @@ fn in_a_time(times: &Times, length: TimeDelta, from: Timestamp, to: Timestamp) -
         let begin = times.partition_point(|at| *at < start);
         times.partition_point(|at| *at < start + length) - begin
     };
-    // The quietest one begins at the beginning or just after something; the busiest with something.
+    // The quietest period begins at the record's start or just after an effect; the busiest with an effect.
     let starts = certain.iter().map(|at| *at + TimeDelta::nanoseconds(1)).chain([from, to - length]);
     let least = starts.filter(|start| *start + length <= to).map(|start| within(&certain, start)).min();
     let most = all.iter().copied().chain([from]).map(|start| within(&all, start)).max();

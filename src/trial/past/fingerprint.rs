@@ -1,4 +1,5 @@
-//! What a case waits for. Two ways of a case are in step as long as this is the same for both.
+//! The wait fingerprint of a case: what it waits for. Two paths of a case are in step while their fingerprints are
+//! equal.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -21,7 +22,7 @@ pub struct WaitFingerprint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Awaited {
     number: u32,
-    /// None: it is under way.
+    /// `None`: it is in progress.
     due: Option<Timestamp>,
     kind: Kind,
 }
@@ -37,17 +38,17 @@ impl WaitFingerprint {
         Self { state: case.state_word(), wake: case.wake_at(), calls }
     }
 
-    /// The kind of a call that it waits for.
+    /// Returns the kind of an awaited call.
     pub(super) fn kind(&self, number: u32) -> Option<&Kind> {
         self.calls.iter().find(|call| call.number == number).map(|call| &call.kind)
     }
 }
 
-/// What is asked for, without what differs from case to case.
+/// The kind of a request, without case-specific parts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
     what: String,
-    /// The person is not as they were read before, once it is done.
+    /// The action changes the person's record.
     pub alters: bool,
 }
 
@@ -78,7 +79,7 @@ fn what(action: &Action) -> String {
     }
 }
 
-/// What the person or the people of a queue are asked now, and since when.
+/// Returns the current question to the person or to a queue's team, with its start.
 pub(super) fn asking(case: &Case, policy: &Policy) -> Option<(String, Timestamp)> {
     match &case.state {
         State::Verifying(proving) => {
@@ -99,7 +100,7 @@ fn proof(verify: &Verify, fell_back: bool) -> String {
     format!("verify {} compared by {}", by.name, verify.compared().join(", "))
 }
 
-/// How the step before ended, if one ended.
+/// Returns how the previous step ended, if one ended.
 pub(super) fn ended(outcome: Option<&str>) -> How {
     match outcome.map(ProofOutcome::of_word) {
         Some(Some(ProofOutcome::NoResponse)) => How::Silence,

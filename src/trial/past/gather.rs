@@ -1,5 +1,5 @@
-//! Records of the journal to the past of each person: `Interest` takes from a record what matters, on whatever
-//! thread; `Gatherer` puts that together in the order of the journal.
+//! Collects the journal's records by person: `Interest` extracts relevant data from a record, on any thread; `Gatherer`
+//! combines it in journal order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,43 +12,43 @@ use crate::model::{
 };
 use crate::policy::{Policy, PolicySet, Revision};
 
-/// What is looked for in the past.
+/// The relevant part of the record.
 #[derive(Debug)]
 pub struct Interest {
     since: Timestamp,
-    /// Events that some revision of the policies opens on, waits for or is cancelled by.
+    /// Events that a revision of the policies opens on, waits for or is cancelled by.
     kinds: BTreeSet<EventType>,
-    /// Cases of these, or of all policies.
+    /// Cases of these policies, or of all.
     policies: Option<BTreeSet<String>>,
-    /// What runs: who was asked by these very revisions need not be asked again.
+    /// The active policies: people evaluated by these revisions need no second evaluation.
     running: PolicySet,
 }
 
-/// A case after something reached it, as it is in the journal.
+/// A case after an input, as in the journal.
 #[derive(Debug)]
 pub struct Changed<'a> {
     pub case: &'a Case,
-    /// How the step ended that ended here.
+    /// The outcome of the step that ended here.
     pub ended: Option<&'a str>,
     pub effects: &'a [EffectKind],
     pub recorded: Recorded,
-    /// The one that it follows, if it can be had.
+    /// The case's revision, if available.
     pub policy: Option<&'a Policy>,
 }
 
-/// An event that was dealt with.
+/// A consumed event.
 #[derive(Debug)]
 pub struct Consumed {
     pub key: String,
     pub at: Timestamp,
-    /// It was only what one of our effects caused.
+    /// An own effect caused the event.
     pub own: bool,
-    /// Who was asked: policies, by their revisions then.
+    /// The policies that evaluated it, with their revisions then.
     pub asked: Vec<(String, Revision)>,
     pub people: Vec<Subject>,
 }
 
-/// What was taken from a record.
+/// Data extracted from a record.
 #[derive(Debug)]
 pub struct Noted(What);
 
@@ -62,9 +62,9 @@ enum What {
         event: Option<String>,
     },
     Received(Box<Event>),
-    /// An event that is of no interest any more.
+    /// An event that is no longer relevant.
     Over(String),
-    /// A case from before what is looked at heard of an event.
+    /// A case opened before the period received an event.
     Joined {
         at: Timestamp,
         subject: SubjectRef,
@@ -79,7 +79,7 @@ enum What {
     Paused(Pause),
 }
 
-/// What reached a case.
+/// An input of a case.
 #[derive(Debug)]
 struct Change {
     case: CaseId,
@@ -97,8 +97,7 @@ struct Change {
 }
 
 impl Interest {
-    /// `others_answer`: what cases of other policies were answered counts too, as it does where a policy is
-    /// new.
+    /// Builds the filter. `others_answer`: answers in cases of other policies count too, as they do for a new policy.
     pub fn new(since: Timestamp, running: PolicySet, next: &[Arc<Policy>], others_answer: bool) -> Self {
         let (mut kinds, mut names) = (BTreeSet::new(), BTreeSet::new());
         for policy in running.policies.values().chain(next) {
@@ -108,7 +107,7 @@ impl Interest {
         Self { since, kinds, policies: (!others_answer).then_some(names), running }
     }
 
-    /// Whether the revision that a case follows has to be at hand.
+    /// Returns whether the revision of a policy's cases is needed.
     pub fn wants(&self, policy: &str) -> bool {
         self.policies.as_ref().is_none_or(|names| names.contains(policy))
     }
@@ -130,7 +129,7 @@ impl Interest {
         Noted(What::Consumed(Box::new(consumed)))
     }
 
-    /// A sweep of a shadow policy picked somebody, and would have opened this.
+    /// Extracts a person that a shadow policy's sweep selected, with the opening.
     pub fn watched(&self, policy: String, recorded: Recorded) -> Option<Noted> {
         let recent = self.is_recent(recorded.facts.now);
         recent.then(|| Noted(What::Watched { policy, recorded: Box::new(recorded) }))
@@ -169,7 +168,7 @@ impl Interest {
     }
 }
 
-/// Of a case of no interest only what it read of the person counts.
+/// Extracts only the person's record from an irrelevant case.
 fn only_seen(at: Timestamp, whom: SubjectRef, recorded: Recorded) -> Option<Noted> {
     let (person, event) = match recorded.cause {
         Cause::Opening(Opening { subject, by: OpenedBy::Event(event), .. }) => {
@@ -185,12 +184,12 @@ fn only_seen(at: Timestamp, whom: SubjectRef, recorded: Recorded) -> Option<Note
     Some(Noted(What::Seen { at, whom, person, event }))
 }
 
-/// The account behind somebody who is no user yet.
+/// Returns the account of a person that is not a user.
 fn account(person: &Subject) -> Option<String> {
     (person.kind != SubjectKind::User).then(|| person.account()).flatten()
 }
 
-/// Puts together what was taken.
+/// Combines the extracted data.
 #[derive(Debug)]
 pub struct Gatherer<'a> {
     interest: &'a Interest,
@@ -198,7 +197,7 @@ pub struct Gatherer<'a> {
     moments: Vec<(SubjectRef, Moment)>,
     cases: HashMap<CaseId, Told>,
     accounts: HashMap<SubjectRef, String>,
-    /// People whom other revisions than those that run dealt with.
+    /// People that were processed by revisions other than the active ones.
     otherwise: BTreeSet<SubjectRef>,
     names: BTreeMap<String, Arc<str>>,
     pauses: Vec<Pause>,
@@ -206,7 +205,7 @@ pub struct Gatherer<'a> {
     cut: bool,
 }
 
-/// A case so far.
+/// The collected data of a case.
 #[derive(Debug)]
 struct Told {
     subject: SubjectRef,
@@ -311,7 +310,7 @@ impl<'a> Gatherer<'a> {
         }
         let opened = matches!(recorded.cause, Cause::Opening(_));
         if !opened && !self.cases.contains_key(&case) {
-            // It opened before what is looked at.
+            // It opened before the period.
             if let Cause::Input(Input::Event(event)) = recorded.cause {
                 self.take(Noted(What::Joined { at, subject, policy, event: event.key }));
             }
@@ -328,7 +327,7 @@ impl<'a> Gatherer<'a> {
         told.then.end = end;
         let open = told.askings.last_mut().filter(|asking| asking.ended.is_none());
         match (open, asked) {
-            // Time that is given back moves the beginning; a step that is taken again has ended before.
+            // Outage credit moves the start; a repeated step has ended before.
             (Some(open), Some((what, _))) if open.what == what && how == How::Cut => {}
             (open, asked) => {
                 if let Some(open) = open {
@@ -347,7 +346,7 @@ impl<'a> Gatherer<'a> {
         self.moments.push((subject, Moment { at, what }));
     }
 
-    /// Leaves out the oldest where there is much more than is looked at.
+    /// Drops the oldest events if there are many more than the limit.
     pub fn cut_to(&mut self, most: usize) {
         if self.events > most + most / 4 {
             self.leave_out_oldest(self.events - most);
@@ -355,7 +354,7 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// Everything of one person together; at most so many events, the newest.
+    /// Returns the data by person, with at most this many events, the newest ones.
     pub fn gathered(mut self, to: Timestamp, most: usize) -> Past {
         let cut = self.events.checked_sub(most).filter(|over| *over > 0);
         if let Some(over) = cut {
@@ -405,7 +404,7 @@ impl<'a> Gatherer<'a> {
     }
 }
 
-/// People by their accounts, where they have one.
+/// People by their accounts, if they have one.
 struct People {
     accounts: HashMap<SubjectRef, String>,
     people: Vec<PersonPast>,

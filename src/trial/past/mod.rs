@@ -1,18 +1,18 @@
-//! The past, walked again: recorded events, answers and decisions meet another revision of a policy, on the
-//! clock of that time. A case goes the very way that it went as long as what it waits for is the same; from
-//! where it is not, it goes on by itself with the answers that people and providers gave then. Where nobody
-//! gave one, that is said, and nothing is guessed.
+//! Back-test: replays recorded events, answers and decisions with another revision of a policy, on the clock of the
+//! record. A case follows its recorded path as long as its wait fingerprint is equal. From the first difference it
+//! continues on its own, with the recorded answers of people and providers. A missing answer is reported as unknown,
+//! never guessed.
 //!
 //! | file | what |
 //! |---|---|
-//! | `gather` | records of the journal to the past of each person |
-//! | `fingerprint` | what a case waits for, so that two ways of it can be compared |
-//! | `book` | who answers: what was answered then |
-//! | `walk` | one person's past, with other policies |
-//! | `projected` | how a case ends, and what may still come |
-//! | `sweep_dependencies` | on what it depends whom a sweep picks |
-//! | `beside` | what a policy would have done beside those that ran |
-//! | `compare` | whose end differs between two revisions, and by how much effects do |
+//! | `gather` | collects the journal's records by person |
+//! | `fingerprint` | the wait fingerprint of a case, for comparing two paths |
+//! | `book` | the environment with recorded answers |
+//! | `walk` | one person's record, with other policies |
+//! | `projected` | the projected result of a case |
+//! | `sweep_dependencies` | what a sweep's selection depends on |
+//! | `beside` | the back-test of a shadow policy |
+//! | `compare` | differences between two revisions in ends and effects |
 
 mod beside;
 mod book;
@@ -36,34 +36,34 @@ pub use gather::{Changed, Consumed, Gatherer, Interest, Noted};
 pub use projected::{End, Name, Projected, ProjectedEffect};
 pub use walk::{Undecided, Walked, walk};
 
-/// What was recorded, by person.
+/// The record, by person.
 #[derive(Debug, Default)]
 pub struct Past {
     pub people: Vec<PersonPast>,
-    /// Times in which somebody could not answer.
+    /// Outages in which an answer was impossible.
     pub pauses: Vec<Pause>,
     pub from: Timestamp,
     pub to: Timestamp,
-    /// Events that were looked at, and cases that opened.
+    /// Number of events, and of opened cases.
     pub events: usize,
     pub cases: usize,
-    /// There was more than is looked at at once; the oldest was left out.
+    /// The record exceeded the limit; its oldest part was dropped.
     pub cut: bool,
 }
 
-/// What happened around one person, in the order of the journal.
+/// The record of one person, in journal order.
 #[derive(Debug, Default)]
 pub struct PersonPast {
     pub moments: Vec<Moment>,
-    /// When whom was asked what, by case.
+    /// Questions to people, by case.
     pub askings: BTreeMap<CaseId, Vec<Asking>>,
-    /// How cases stood at the end of the record.
+    /// States of cases at the end of the record.
     pub then: BTreeMap<CaseId, Then>,
-    /// Other revisions than those that run dealt with the person.
+    /// Revisions other than the active ones processed the person.
     pub otherwise: bool,
 }
 
-/// How a case really stood at the end of the record.
+/// The recorded state of a case at the end of the record.
 #[derive(Debug)]
 pub struct Then {
     pub end: End,
@@ -81,34 +81,34 @@ pub struct Moment {
 pub enum Happening {
     /// A case opened.
     Opened { case: CaseId, policy: Arc<str>, recorded: Box<Recorded>, after: WaitFingerprint },
-    /// Something reached it.
+    /// An input reached the case.
     Input { case: CaseId, recorded: Box<Recorded>, after: WaitFingerprint },
-    /// An event was dealt with, with the people that were read for it.
+    /// An event was consumed, with the people read for it.
     Event { event: Box<Event>, people: Vec<Subject> },
-    /// A sweep of a shadow policy picked somebody.
+    /// A sweep of a shadow policy selected a person.
     Watched { policy: String, recorded: Box<Recorded> },
-    /// A case that opened before all this heard of an event.
+    /// A case opened before the record received an event.
     Joined { policy: String, event: String },
-    /// A person was read, by a case of another policy; `event`: the key of the one that opened it.
+    /// A case of another policy read a person; `event`: the key of the event that opened it.
     Seen { whom: SubjectRef, person: Option<Box<Subject>>, event: Option<String> },
 }
 
-/// Somebody was asked for something.
+/// A question to a person or a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asking {
-    /// `verify NAME` with what is compared, or `review QUEUE`.
+    /// `verify NAME` with the compared fields, or `review QUEUE`.
     pub what: String,
     pub began: Timestamp,
-    /// None: it goes on.
+    /// `None`: it is still open.
     pub ended: Option<(Timestamp, How)>,
 }
 
-/// How an asking ended.
+/// How a question ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     Answered,
-    /// The time was up.
+    /// The time was up without an answer.
     Silence,
-    /// Something else ended it: what would have come is not known.
+    /// Something else ended it: the answer is unknown.
     Cut,
 }

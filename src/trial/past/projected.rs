@@ -1,4 +1,4 @@
-//! How a case ends, what it did, and what may still come of it.
+//! The projected result of a case: its end, its effects, and possible further effects.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::policy::Policy;
 use crate::policy::effects::reachable;
 use crate::policy::tree::Step;
 
-/// One case, up to the end of the record.
+/// The result of one case, up to the end of the record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Projected {
     pub case: CaseId,
@@ -17,7 +17,7 @@ pub struct Projected {
     pub subject: SubjectRef,
     pub name: Name,
     pub opened_at: Timestamp,
-    /// What opened it: an event's type, `manual` or a sweep.
+    /// The trigger: an event's type, `manual` or a sweep.
     pub opened_by: String,
     /// The event's key.
     pub event: Option<String>,
@@ -26,13 +26,13 @@ pub struct Projected {
     pub did: Vec<ProjectedEffect>,
     /// Sessions at a provider.
     pub sessions: usize,
-    /// Effects that it may still have, where it is not known how it goes on.
+    /// Possible further effects, if the case's course is unknown.
     pub may: BTreeSet<EffectKind>,
-    /// It was taken that the person stayed as they were last seen.
+    /// The person's last read record was assumed to be unchanged.
     pub assumed: bool,
 }
 
-/// A person's name, for those who may see it; logs do not show it.
+/// A person's name, for authorized viewers; logs omit it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name(pub String);
 
@@ -53,16 +53,16 @@ pub enum End {
     Closed {
         result: String,
     },
-    /// An adverse effect waits for its time.
+    /// An adverse effect is in grace.
     InGrace {
         result: String,
     },
-    /// At the end of the record it still waits.
+    /// The case still waits at the end of the record.
     Open {
         state: &'static str,
         step: String,
     },
-    /// Nobody knows how it goes on from a step.
+    /// The case's course after a step is unknown.
     Unknown {
         step: String,
         because: String,
@@ -70,7 +70,7 @@ pub enum End {
 }
 
 impl End {
-    /// `step`: where the case is. `lost`: why it is not known how it goes on.
+    /// Builds an end. `step`: the case's current step. `lost`: why its further course is unknown.
     pub(super) fn of(case: &Case, step: Option<&Step>, lost: Option<&str>) -> Self {
         let at = || step.map(|step| step.id.as_ref().unwrap_or(&step.path).clone()).unwrap_or_default();
         let result = || case.result.clone().unwrap_or_default();
@@ -82,7 +82,7 @@ impl End {
         }
     }
 
-    /// In a few words.
+    /// Returns the end in a few words.
     pub fn words(&self) -> String {
         match self {
             Self::Closed { result } => result.clone(),
@@ -92,7 +92,7 @@ impl End {
         }
     }
 
-    /// Whether two ends are the same for the person: what waits for its time counts as done.
+    /// Returns whether two ends are equal for the person: an effect in grace counts as done.
     fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -136,7 +136,7 @@ impl Projected {
         }
     }
 
-    /// A case as it really was.
+    /// Builds the result of a recorded case.
     pub(super) fn as_it_was(
         id: &CaseId,
         policy: &str,
@@ -164,7 +164,7 @@ impl Projected {
         }
     }
 
-    /// A case that might have opened, if the person was then as they had to be.
+    /// Builds the result of a case that might have opened, depending on the person's unknown record.
     pub(super) fn unasked(policy: &Policy, subject: SubjectRef, at: Timestamp, opened_by: String) -> Self {
         let because = "the person was not read at that time".to_owned();
         Self {
@@ -183,14 +183,14 @@ impl Projected {
         }
     }
 
-    /// Whether something was done to the person and not given back by this case.
+    /// Returns whether the case did something to the person without giving it back.
     pub fn left(&self, what: EffectKind) -> bool {
         let Some(back) = what.given_back_by() else { return false };
         let last = self.did.iter().rev().find(|deed| deed.what == what || deed.what == back);
         last.is_some_and(|deed| deed.what == what)
     }
 
-    /// Whether the same happens to the person.
+    /// Returns whether the results are equal for the person.
     pub fn same(&self, other: &Self) -> bool {
         let did = |result: &Self| result.did.iter().map(|deed| deed.what).collect::<Vec<_>>();
         self.end.same(&other.end) && did(self) == did(other)

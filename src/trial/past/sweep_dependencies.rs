@@ -1,4 +1,4 @@
-//! On what it depends whom a sweep picks.
+//! Determines what a sweep's selection depends on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::policy::Policy;
 use crate::policy::tree::Sweep;
 
-/// Sweeps that may pick other people than they did. Only those whom they picked are in the record.
+/// Returns sweeps that may select other people than before. The record contains only the people that they selected.
 pub(super) fn other_sweeps(before: Option<&Arc<Policy>>, after: Option<&Arc<Policy>>) -> Vec<String> {
     let Some(after) = after else { return Vec::new() };
     let other = |sweep: &&Arc<Sweep>| {
@@ -21,8 +21,8 @@ pub(super) fn other_sweeps(before: Option<&Arc<Policy>>, after: Option<&Arc<Poli
     after.sweeps().filter(other).map(told).collect()
 }
 
-/// Whether a sweep, or what it reads, may let in somebody whom it did not. That it runs more often, or for more at
-/// once, the policies' effects say.
+/// Returns whether a changed sweep, or data that it reads, may select additional people. More frequent or larger runs
+/// show in the policies' effects.
 fn lets_in(before: &Policy, old: &Sweep, after: &Policy, new: &Sweep) -> bool {
     let clauses = |policy: &Policy, sweep: &Sweep| {
         let mut clauses = sweep.condition.clauses();
@@ -32,16 +32,16 @@ fn lets_in(before: &Policy, old: &Sweep, after: &Policy, new: &Sweep) -> bool {
     let (was, is) = (clauses(before, old), clauses(after, new));
     let names: BTreeSet<&String> = before.settings.keys().chain(after.settings.keys()).collect();
     let mut read = names.into_iter().filter(|name| was.iter().any(|line| reads_setting(line, name)));
-    // Whatever a clause calls may call the others.
+    // Any function that a clause calls may call the other scripts.
     let calls = was.iter().any(|line| line.contains("::"));
     let mut scripts = before.files.0.iter().filter(|(path, _)| calls && path.ends_with(".rhai"));
-    // A clause more lets nobody in.
+    // An additional clause selects no additional people.
     was.iter().any(|clause| !is.contains(clause))
         || read.any(|name| before.settings.get(name) != after.settings.get(name))
         || scripts.any(|(path, bytes)| after.files.get(path) != Some(bytes))
 }
 
-/// Whether a clause may read a setting: by its name, or because all of them are handed on.
+/// Returns whether a clause may read a setting: by its name, or because it passes on all settings.
 fn reads_setting(line: &str, name: &str) -> bool {
     fn named(rest: &str) -> Option<&str> {
         let word = rest.strip_prefix('.')?;

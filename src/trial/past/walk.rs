@@ -1,4 +1,4 @@
-//! One person's past, with other policies in force.
+//! Replays one person's record with other policies.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use crate::trial::story::Happened;
 use crate::trial::terms::Terms;
 use crate::trial::world::{TooLong, World};
 
-/// What became of one person.
+/// The result for one person.
 #[derive(Debug)]
 pub struct Walked {
     pub results: Vec<Projected>,
     /// Journals, and why cases did not open.
     pub story: Vec<Happened>,
     pub undecided: Vec<Undecided>,
-    /// The person's cases do not come to rest; what they came to is not told.
+    /// The person's cases never end; their results are omitted.
     pub endless: bool,
 }
 
-/// A clause that failed where it was asked whether a case opens.
+/// A clause that failed while deciding whether a case opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undecided {
     pub policy: String,
     pub because: String,
 }
 
-/// Walks one person's past with a set of policies up to the end of the record.
+/// Replays one person's record with a set of policies, up to the end of the record.
 pub fn walk(
     past: &PersonPast,
     set: &Arc<PolicySet>,
@@ -50,7 +50,7 @@ pub fn walk(
     Walked { results, story: walk.world.story, undecided, endless }
 }
 
-/// One person's past as it was, of the policies that count.
+/// Returns one person's recorded cases of the selected policies.
 pub(super) fn as_it_was(past: &PersonPast, counts: impl Fn(&str) -> bool) -> Vec<Projected> {
     let of = |moment: &Moment| {
         let Happening::Opened { case, policy, recorded, .. } = &moment.what else { return None };
@@ -65,9 +65,9 @@ pub(super) fn as_it_was(past: &PersonPast, counts: impl Fn(&str) -> bool) -> Vec
 struct Walk<'a> {
     past: &'a PersonPast,
     world: World<Book<'a>>,
-    /// Openings that were dealt with: policy and event.
+    /// Processed openings: policy and event.
     handled: BTreeSet<(String, String)>,
-    /// Our own events that came of cases which went as they did then; they come when they came then.
+    /// Own events of cases on their recorded paths; they arrive at their recorded times.
     told: BTreeSet<String>,
 }
 
@@ -102,8 +102,8 @@ impl Walk<'_> {
         }
     }
 
-    /// A case opened then, or would have. Whether it opens now is asked with the person as they were read for it.
-    /// `then`: the case, and what it waited for afterwards.
+    /// Handles a recorded or possible opening: decides again with the person as read for it. `then`: the case, and its
+    /// wait fingerprint afterwards.
     fn opens(
         &mut self,
         policy: &Arc<Policy>,
@@ -137,7 +137,7 @@ impl Walk<'_> {
             step = match step {
                 Step::Done(decision) => break decision,
                 Step::Person(ask) => ask.answer(Lookup::Read(Some(opening.subject.clone())), now),
-                // Where the date is empty, the day on which they were first seen counted; they were due by it.
+                // For an empty date the first sight counted, and the person was due by it.
                 Step::FirstSeen(ask) => ask.answer(Some(Timestamp::MIN_UTC)),
                 Step::Open(ask) if ask.opening.key == opening.key => {
                     let opened = self.world.open_from(policy, recorded)?;
@@ -150,12 +150,12 @@ impl Walk<'_> {
                 question => self.world.answer(question)?,
             };
         };
-        // Nobody looks again: what was read then is all there is.
+        // There is no retry: the recorded read is the only one.
         let _ = self.world.decided(event, decision);
         Ok(())
     }
 
-    /// What a case tells when it goes as it did then is heard when it was heard then.
+    /// Defers events of a case on its recorded path to their recorded times.
     fn as_then(&mut self, id: &CaseId) {
         if self.world.kept(id).is_none_or(|kept| !kept.led) {
             return;
@@ -164,8 +164,8 @@ impl Walk<'_> {
         self.told.extend(told);
     }
 
-    /// Whether an event of our own comes of something that did not happen here, or was heard already. A case
-    /// that is not walked, because it opened before all this, did what it did.
+    /// Returns whether an own event has no cause in the replay, or was handled already. A case opened before the record
+    /// is not replayed, and its recorded events count.
     fn unfounded(&self, event: &Event) -> bool {
         let said = |key: &str| event.fields.get("data").and_then(|data| data.get(key)?.as_str());
         let set = |by: &str| self.world.set.policies.contains_key(by);
@@ -174,7 +174,7 @@ impl Walk<'_> {
         ours && said("case").is_some_and(walked) && !self.told.contains(&event.key)
     }
 
-    /// Whether a case still waits for what it waited for then; if so it is led on.
+    /// Keeps a case on its recorded path while its wait fingerprint is equal.
     fn keep_in_step(&mut self, id: &CaseId, after: &WaitFingerprint) {
         let same = self.world.case(id).is_some_and(|case| WaitFingerprint::of(case) == *after);
         if self.world.kept(id).is_some_and(|kept| kept.led != same) {
@@ -182,10 +182,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Something reached a case then.
+    /// Handles a recorded input of a case.
     fn reaches(&mut self, id: &CaseId, recorded: &Recorded, after: &WaitFingerprint) -> Result<(), TooLong> {
         if self.world.kept(id).is_some_and(|kept| kept.led) {
-            // A move to another revision is none here: the case has that one already, or never will.
+            // A recorded migration has no effect here: the case's revision is fixed.
             if let Cause::Input(Input::Event(event)) = &recorded.cause {
                 if self.unfounded(event) {
                     self.world.lead(id, false);
@@ -211,8 +211,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Cases that go on by themselves and take what reached a real one: the same case, and those that were
-    /// none then.
+    /// Returns cases that continue on their own and receive the recorded inputs: the same case, and cases without a
+    /// recorded counterpart.
     fn others(&self, id: &CaseId) -> Vec<CaseId> {
         let free = |other: &&CaseId| {
             let none_then = !self.past.askings.contains_key(*other);
@@ -222,7 +222,7 @@ impl Walk<'_> {
         self.world.opened().iter().filter(free).cloned().collect()
     }
 
-    /// What a person did or said then, told to a case that asks them the same.
+    /// Passes a person's recorded input to a case that asks the same question.
     fn tells(&mut self, id: &CaseId, input: &Input, question: Option<&str>) -> Result<(), TooLong> {
         let Some((case, policy)) = self.world.kept(id).map(|kept| (&kept.case, Arc::clone(&kept.policy)))
         else {
@@ -241,7 +241,7 @@ impl Walk<'_> {
                 return Ok(());
             }
             (Input::Operator(_), _) if same => input.clone(),
-            // Where a result was read, it is read.
+            // A recorded reading triggers a reading.
             (Input::Hint { .. } | Input::Outcome { .. }, State::Verifying(proving)) => match &proving.session
             {
                 Some(session) if proving.read.is_none() => {
@@ -251,12 +251,12 @@ impl Walk<'_> {
             },
             _ => return Ok(()),
         };
-        // What a case does not want then would not have been done.
+        // An input that a case refuses would not have been given.
         let _ = self.world.apply(id, input)?;
         self.world.settle()
     }
 
-    /// An event was dealt with then. Policies whose case opened by it or heard of it are in the record.
+    /// Handles a consumed event. Policies whose case opened by it or received it are in the record.
     fn event(&mut self, event: &Event, people: &[Subject], at: Timestamp) -> Result<(), TooLong> {
         if self.unfounded(event) {
             return Ok(());
@@ -264,7 +264,7 @@ impl Walk<'_> {
         let modes = self.world.terms.modes;
         let mut policies = intake::asked_about(event, &self.world.set, modes);
         policies.retain(|policy| !self.handled.contains(&(policy.name.clone(), event.key.clone())));
-        // The record ends with the last look at an event.
+        // The record ends with the last attempt at an event.
         let mut step = intake::event(event.clone(), policies, modes, u32::MAX, self.world.now);
         let mut assumed = BTreeSet::new();
         let decision = loop {
@@ -292,8 +292,8 @@ impl Walk<'_> {
         self.world.settle()
     }
 
-    /// The person as they were read for an event, or were at its time; and whether they are only taken to have
-    /// stayed as they were last seen.
+    /// Returns the person as read for an event, or as known at its time. The flag reports that the last read was
+    /// assumed to be unchanged.
     fn whom(&self, whom: &SubjectRef, event: &Event, people: &[Subject], at: Timestamp) -> (Lookup, bool) {
         let read = people.iter().find(|person| person.kind == whom.kind);
         if let Some(person) = read.or_else(|| self.world.environment.read_for(&event.key, whom.kind)) {
@@ -305,8 +305,8 @@ impl Walk<'_> {
         }
     }
 
-    /// A real case changed the person and this world's did not, as far as is known: how they were read
-    /// afterwards is not how they would have been.
+    /// Records that a recorded case changed the person without a counterpart in the replay: later reads do not apply
+    /// here.
     fn done_then(&mut self, id: &CaseId, input: &Input) {
         if let Input::Outcome { call, outcome: Outcome::Done(_), .. } = input {
             self.world.environment.done_only_then(id, *call, self.world.now);
