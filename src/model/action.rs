@@ -1,5 +1,5 @@
-//! What an action is, apart from its values: which effect it does, who performs it, what it does to a hold. The
-//! only lists of all actions; everything else asks these.
+//! Properties of actions, independent of their values: the effect, the performing system, the change to a hold. The
+//! only lists of all actions; other code queries these.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use super::{
     SessionAction, Snapshot, SubjectRef,
 };
 
-/// Calls of one lane share a connector and its limits.
+/// A queue of calls that share a connector and its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     Mail,
-    /// Starts are limited by the vendor, about one a second.
+    /// The vendor limits starts to about one per second.
     VerificationStart,
     VerificationRead,
     Identity,
@@ -38,7 +38,7 @@ impl Lane {
     ];
 }
 
-/// Who performs an action, by the name in the configuration where there can be several.
+/// The system that performs an action, with its configured name if there can be several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'a> {
     Mail,
@@ -54,9 +54,9 @@ pub enum Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// How policy tests name the identity provider, whichever it is.
+    /// The name of any identity provider in policy tests.
     pub const IDENTITY: &'static str = "identity";
-    /// How they name the mail server.
+    /// The name of the mail server in policy tests.
     pub const MAIL: &'static str = "mail";
 
     pub const fn lane(self) -> Lane {
@@ -71,7 +71,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Its own name.
+    /// Returns the configured name.
     pub const fn name(self) -> &'a str {
         match self {
             Self::Mail => Self::MAIL,
@@ -85,7 +85,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The name that is different for every system: an endpoint may be called as a provider is.
+/// Writes a name that is unique over all kinds of system: an endpoint may have the name of a provider.
 impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -99,17 +99,17 @@ impl fmt::Display for Target<'_> {
     }
 }
 
-/// What an action does to what a case can hold against a person.
+/// An action's change to a hold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HoldChange<'a> {
     pub places: bool,
     pub snapshot: &'a Snapshot,
-    /// The role; none: the account.
+    /// The role; `None`: the account.
     pub role: Option<&'a str>,
 }
 
 impl IdentityChange {
-    /// The effect that it does; none: it is a part of one.
+    /// Returns the effect; `None` for a part of an effect.
     pub fn effect(&self) -> Option<EffectKind> {
         match self {
             Self::EnsureInvited { .. } => None,
@@ -125,7 +125,7 @@ impl IdentityChange {
         }
     }
 
-    /// Whether it places a hold (true) or lifts one (false), and on which role; none: on the account.
+    /// Returns whether it places (true) or lifts (false) a hold, and on which role; `None` as role: the account.
     fn hold(&self) -> Option<(bool, Option<&str>)> {
         match self {
             Self::Suspend { .. } => Some((true, None)),
@@ -141,7 +141,7 @@ impl IdentityChange {
         }
     }
 
-    /// Whether what a policy can read of the person is another afterwards.
+    /// Returns whether it changes data of the person that policies can read.
     fn changes_person(&self) -> bool {
         match self {
             Self::Approve
@@ -151,12 +151,12 @@ impl IdentityChange {
             | Self::AssignRole { .. }
             | Self::RemoveRole { .. }
             | Self::SetAttributes { .. } => true,
-            // Nobody is left, or nothing that a policy can read of them changes.
+            // The person is deleted, or no readable data changes.
             Self::Delete | Self::Account(_) | Self::EnsureInvited { .. } => false,
         }
     }
 
-    /// The role that it is about.
+    /// Returns the role that it changes.
     pub fn role(&self) -> Option<&str> {
         match self {
             Self::AssignRole { role } | Self::RemoveRole { role } => Some(role),
@@ -171,7 +171,7 @@ impl IdentityChange {
         }
     }
 
-    /// What is achieved once the record is as this asked for.
+    /// Returns the result once the record has the requested state.
     pub fn done(&self, changed: Changed) -> Done {
         let Changed { already, before, invited_at } = changed;
         match self {
@@ -190,17 +190,17 @@ impl IdentityChange {
 }
 
 impl Action {
-    /// Changes a person's record at the identity provider.
+    /// Builds a change of a person's record at the identity provider.
     pub const fn change(snapshot: Snapshot, change: IdentityChange) -> Self {
         Self::Identity(IdentityAction::Change { snapshot, change })
     }
 
-    /// Reads a person at the identity provider.
+    /// Builds a read of a person at the identity provider.
     pub const fn read(subject: SubjectRef) -> Self {
         Self::Identity(IdentityAction::Read { subject })
     }
 
-    /// What it changes at the identity provider.
+    /// Returns the change at the identity provider.
     pub const fn identity_change(&self) -> Option<(&Snapshot, &IdentityChange)> {
         match self {
             Self::Identity(IdentityAction::Change { snapshot, change }) => Some((snapshot, change)),
@@ -236,7 +236,7 @@ impl Action {
         self.target().lane()
     }
 
-    /// The effect that it does; otherwise the word of a call that is a part of an effect, or only looks.
+    /// Returns the effect, or the word of a call that is a part of an effect or only reads.
     fn what(&self) -> Result<EffectKind, &'static str> {
         match self {
             Self::Identity(IdentityAction::Read { .. }) => Err("read_subject"),
@@ -255,34 +255,34 @@ impl Action {
         }
     }
 
-    /// The effect that it does; none: it is a part of one, or only looks.
+    /// Returns the effect; `None` for a part of an effect or a read.
     pub fn effect(&self) -> Option<EffectKind> {
         self.what().ok()
     }
 
-    /// What counts as done for good once this succeeded.
+    /// Returns the effect that is final once this succeeded.
     pub fn settles(&self) -> Option<EffectKind> {
         self.effect().filter(|kind| kind.row().settles)
     }
 
-    /// What cannot be undone, and ends the subject's way.
+    /// Returns the effect if it is irreversible and ends the subject's path.
     pub fn ends(&self) -> Option<EffectKind> {
         self.effect().filter(|kind| kind.nature() == Nature::Ends)
     }
 
-    /// A hold that it places or lifts.
+    /// Returns the hold that it places or lifts.
     pub fn hold(&self) -> Option<HoldChange<'_>> {
         let (snapshot, change) = self.identity_change()?;
         let (places, role) = change.hold()?;
         Some(HoldChange { places, snapshot, role })
     }
 
-    /// Whether what was read of the person before is untrue once this succeeded.
+    /// Returns whether success invalidates an earlier read of the person.
     pub fn changes_person(&self) -> bool {
         self.identity_change().is_some_and(|(_, change)| change.changes_person())
     }
 
-    /// Whether it only looks.
+    /// Returns whether it only reads.
     pub const fn only_reads(&self) -> bool {
         match self {
             Self::Identity(IdentityAction::Read { .. })
@@ -296,7 +296,7 @@ impl Action {
         }
     }
 
-    /// A word for journals, metrics and logs.
+    /// Returns a word for journals, metrics and logs.
     pub fn word(&self) -> &'static str {
         self.what().map_or_else(|word| word, EffectKind::word)
     }

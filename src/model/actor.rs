@@ -1,4 +1,4 @@
-//! Who acts: a token or a login, and the person behind it.
+//! The author of an action: a token or a login, and the person behind it.
 
 use std::collections::BTreeSet;
 
@@ -23,35 +23,35 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// By a name alone: no person is known, and no team.
+    /// Builds an actor from a name alone, without a person or teams.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// A person who is a member of teams.
+    /// Builds a person who is a member of teams.
     pub fn person(id: &str, teams: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let teams = teams.into_iter().map(Into::into).collect();
         Self { name: id.to_owned(), person: Some(id.to_owned()), known_as: BTreeSet::new(), teams }
     }
 
-    /// The ids of the person, or the name where no person is known.
+    /// Returns the ids of the person, or the name if no person is known.
     fn ids(&self) -> impl Iterator<Item = &str> {
         let name = self.person.is_none().then_some(self.name.as_str());
         self.person.as_deref().into_iter().chain(self.known_as.iter().map(String::as_str)).chain(name)
     }
 
-    /// Whether both are the same person.
+    /// Returns whether both are the same person.
     pub fn same(&self, other: &Self) -> bool {
         self.ids().any(|one| other.ids().any(|two| alike(one, two)))
     }
 
-    /// Whether the actor is called so: by an id of the person or by the name of the token.
+    /// Returns whether an id matches: an id of the person or the name of the token.
     pub fn is_called(&self, id: &str) -> bool {
         alike(&self.name, id) || self.ids().any(|own| alike(own, id))
     }
 }
 
-/// Ids and mail addresses are compared without case; nothing is not an id.
+/// Compares ids and mail addresses without case; an empty text matches nothing.
 fn alike(one: &str, other: &str) -> bool {
     let (one, other) = (one.trim().to_lowercase(), other.trim().to_lowercase());
     !one.is_empty() && one == other
@@ -75,9 +75,9 @@ mod tests {
             (actor("a", "dana", &["4711"]), actor("b", "4711", &[]), true),
             (actor("a", "dana", &["4711"]), actor("b", "devi", &["4711"]), true),
             (actor("a", "dana", &[]), actor("b", "devi", &[]), false),
-            // One name over two persons is no reason to take them for one.
+            // A shared token name does not make two persons equal.
             (actor("shared", "dana", &[]), actor("shared", "devi", &[]), false),
-            // Without a person the name counts.
+            // Without a person the name is compared.
             (actor("a", "", &[]), actor("A", "", &[]), true),
             (actor("a", "", &[]), actor("b", "", &[]), false),
             (actor("dana", "", &[]), actor("b", "dana", &[]), true),

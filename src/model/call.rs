@@ -1,4 +1,4 @@
-//! Requests for an effect, as data, and how they ended. A case makes calls; connectors perform them.
+//! Requests for an effect, as data, and their outcomes. Cases create calls; connectors perform them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,37 +49,36 @@ pub struct Call {
     pub action: Action,
 }
 
-/// One attempt of a call: what a connector needs to know besides what is asked for.
+/// One attempt of a call: the data for a connector besides the action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub call: CallId,
     /// Counts from 1; a call is attempted again with a higher number and the same id.
     pub number: u32,
-    /// An earlier attempt began and its end is not known: look before acting again.
+    /// An earlier attempt began and its end is unknown: read before acting again.
     pub in_doubt: bool,
-    /// When the effect was first asked for: what the provider shows of an earlier time is not of our doing.
+    /// When the effect was first requested. Earlier changes at the provider came from elsewhere.
     pub asked_at: Timestamp,
 }
 
 impl Attempt {
-    /// Whether an earlier attempt may have had the effect already.
+    /// Returns whether an earlier attempt may have taken effect.
     pub fn is_repeated(&self) -> bool {
         self.in_doubt || self.number > 1
     }
 }
 
-/// What the identity provider held when the case began; an effect that cannot be undone happens only
-/// while this is still true.
+/// What the identity provider held when the case began. An irreversible effect happens only while this is still true.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub subject: SubjectRef,
-    /// The account behind a registration, where there is one.
+    /// The account behind a registration, if there is one.
     pub user_id: Option<String>,
-    /// The profile a registration came through, where the provider keeps registrations under it.
+    /// The profile of a registration, if the provider stores registrations under it.
     pub profile_id: Option<String>,
     pub email: Option<String>,
     pub created_at: Option<Timestamp>,
-    /// Registered values that the proof behind the effect was compared with; none: nothing was registered.
+    /// Registered values that the effect's proof was compared with; `None`: not registered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub compared: BTreeMap<String, Option<String>>,
 }
@@ -94,26 +93,26 @@ impl fmt::Debug for Snapshot {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// At the identity provider that has the person.
+    /// A read or a change at the identity provider that has the person.
     Identity(IdentityAction),
-    /// At a verification provider.
+    /// A session at a verification provider.
     Verification { provider: String, session: SessionAction },
-    /// Sends one mail.
+    /// One mail.
     Mail { message: Message },
-    /// In a target system.
+    /// An account in a target system.
     Provisioning { system: String, account: ProvisioningAction },
-    /// One HTTP request to an endpoint that the configuration names.
+    /// One HTTP request to a configured endpoint.
     Request { endpoint: String, request: HttpRequest },
-    /// Sends a CloudEvent (its JSON form) to a sink that the configuration names.
+    /// A CloudEvent (its JSON form) to a configured sink.
     Emit { sink: String, event: Value },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityAction {
-    /// Reads the person again: what a policy asks before it changes something must be true now.
+    /// Reads the person again: a policy's conditions need current values before a change.
     Read { subject: SubjectRef },
-    /// Changes the record of the person, if it still is what the snapshot says.
+    /// Changes the person's record, if it still matches the snapshot.
     Change { snapshot: Snapshot, change: IdentityChange },
 }
 
@@ -121,9 +120,9 @@ pub enum IdentityAction {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityChange {
-    /// Lets the registration in: reads, writes, reads back.
+    /// Approves the registration: reads, writes, reads back.
     Approve,
-    /// Makes sure that the approved person was invited since `since`; sends the invitation only if not.
+    /// Ensures that the approved person was invited since `since`; sends the invitation only if not.
     EnsureInvited {
         since: Timestamp,
     },
@@ -131,11 +130,11 @@ pub enum IdentityChange {
     Reject,
     /// Deletes the registration or the user.
     Delete,
-    /// Keeps the account from being used, and ends its open sessions too where that is asked.
+    /// Blocks the account, and optionally ends its open sessions.
     Suspend {
         end_sessions: bool,
     },
-    /// Lets the account be used again; `to` is the status that it had before, if that is known.
+    /// Unblocks the account; `to` is its earlier status, if known.
     Reinstate {
         to: Option<String>,
     },
@@ -148,7 +147,7 @@ pub enum IdentityChange {
     RemoveRole {
         role: String,
     },
-    /// By the names that policies use: `verified_at`, `attributes.department_code`.
+    /// By the names in policies: `verified_at`, `attributes.department_code`.
     SetAttributes {
         attributes: Fields,
     },
@@ -169,20 +168,20 @@ pub struct StartSession {
     pub method: Method,
     /// The person's account at the provider, if there was an earlier run.
     pub account: Option<String>,
-    /// Comes back with the result, which counts only with it. No personal data.
+    /// Returned with the result, which counts only with it. Contains no personal data.
     pub reference: String,
-    /// Stable for the person, no personal data.
+    /// Stable for the person, without personal data.
     pub person: String,
     /// How long the vendor should honor the link, in seconds.
     pub lifetime_seconds: i64,
     pub locale: Option<String>,
-    /// Where the vendor may hint that something changed (absolute), if hints are configured.
+    /// Absolute URL for the vendor's hints, if hints are configured.
     pub callback_url: Option<String>,
-    /// Where the vendor sends the person afterwards (absolute).
+    /// Absolute URL to which the vendor sends the person afterwards.
     pub return_url: Option<String>,
 }
 
-/// Reads how far a session is and, when it is done, its result.
+/// Reads a session's progress and, when it is done, its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadSession {
     pub account: String,
@@ -193,13 +192,13 @@ pub struct ReadSession {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProvisioningAction {
-    /// Makes an account. `external_id` finds it again if the answer is lost.
+    /// Creates an account. `external_id` finds it again if the answer is lost.
     Create { external_id: String, attributes: Fields },
-    /// Changes the one account that has all of `matching`.
+    /// Changes the one account that matches all of `matching`.
     Update { matching: Fields, attributes: Fields },
 }
 
-/// A request to an endpoint; `path` is below its address.
+/// A request to an endpoint; `path` is relative to its address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpRequest {
     pub method: String,
@@ -208,20 +207,20 @@ pub struct HttpRequest {
     pub repeat: Repeat,
 }
 
-/// Why repeating a request whose end is not known is safe.
+/// Why repeating a request with an unknown end is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Repeat {
-    /// The other side honours an `Idempotency-Key`.
+    /// The endpoint honors an `Idempotency-Key`.
     Key,
-    /// Doing it twice is doing it once.
+    /// The request is idempotent.
     Natural,
-    /// It is not: at most one attempt, then a person looks.
+    /// The request is not safe to repeat: at most one attempt, then a person checks.
     None,
 }
 
 impl Outcome {
-    /// Puts fingerprints in the place of what must not be written.
+    /// Replaces values that must not be stored by fingerprints.
     pub fn seal(&mut self, fingerprints: &Fingerprints) {
         if let Self::Done(Done::Read { reading }) = self
             && let Some(proof) = &mut reading.proof
@@ -230,7 +229,7 @@ impl Outcome {
         }
     }
 
-    /// Fingerprints of the documents that were shown, if this is the result of a run.
+    /// Returns fingerprints of the shown documents, if this is the result of a run.
     pub fn documents(&self) -> &[String] {
         match self {
             Self::Done(Done::Read { reading }) => {
@@ -241,7 +240,7 @@ impl Outcome {
     }
 }
 
-/// How an attempt of a call ended. Failure is data.
+/// The end of an attempt of a call. Failures are data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -249,11 +248,11 @@ pub enum Outcome {
     Failed(Failure),
 }
 
-/// What was achieved.
+/// The result of a successful attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "done", rename_all = "snake_case")]
 pub enum Done {
-    /// The mail server took the mail.
+    /// The mail server accepted the mail.
     Sent,
     Started {
         session: Session,
@@ -261,7 +260,7 @@ pub enum Done {
     Read {
         reading: Reading,
     },
-    /// `already`: it was so before. `invited_at`: when the provider last invited the person, if it says.
+    /// `already`: approved before. `invited_at`: the provider's last invitation of the person, if reported.
     Approved {
         already: bool,
         invited_at: Option<Timestamp>,
@@ -275,19 +274,19 @@ pub enum Done {
     Deleted {
         already: bool,
     },
-    /// The person as they are now; none: there is no such person any more.
+    /// The person's current record; `None`: the person does not exist any more.
     Seen {
         subject: Option<Box<Subject>>,
     },
-    /// An account, a role or attributes are as they were asked to be. `already`: they were so before.
-    /// `before`: the account's status before it was suspended.
+    /// An account, a role or attributes have the requested state. `already`: they had it before. `before`: the
+    /// account's status before it was suspended.
     Applied {
         already: bool,
         before: Option<String>,
     },
-    /// What was to be freed is still held by another case, and stays as it is.
+    /// Another case still holds what was to be freed; nothing changed.
     Kept,
-    /// The account's id in the target system, if it tells one.
+    /// The account's id in the target system, if reported.
     Created {
         id: Option<String>,
         already: bool,
@@ -300,19 +299,19 @@ pub enum Done {
     Emitted,
 }
 
-/// How a change of a record ended: it is as it was asked for.
+/// The result of a record change: the record has the requested state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changed {
-    /// It was so before.
+    /// It had the state before.
     pub already: bool,
     /// The account's status before it was suspended.
     pub before: Option<String>,
-    /// When the provider last invited the person, if it says; of an approval.
+    /// The provider's last invitation of the person, if reported; for approvals.
     pub invited_at: Option<Timestamp>,
 }
 
 impl Changed {
-    /// Nothing more is known than whether it was so before.
+    /// Builds a result without further details.
     pub fn plain(already: bool) -> Self {
         Self { already, before: None, invited_at: None }
     }
@@ -352,17 +351,17 @@ impl Failure {
         Self { kind, reason, retry_after_seconds: None, outage: false, written: false }
     }
 
-    /// This call did not succeed, and may later.
+    /// Builds a failure of this call that a retry may resolve.
     pub fn unavailable(reason: impl Into<String>) -> Self {
         Self::of(FailureKind::Unavailable, reason.into())
     }
 
-    /// The other side serves nobody at the moment, or not us.
+    /// Builds a failure of the whole system, or of our access to it.
     pub fn outage(reason: impl Into<String>) -> Self {
         Self { outage: true, ..Self::unavailable(reason) }
     }
 
-    /// The change was accepted, and is not to be seen yet.
+    /// Builds a failure for an accepted change that is not visible yet.
     pub fn not_shown(reason: impl Into<String>) -> Self {
         Self { written: true, ..Self::unavailable(reason) }
     }

@@ -1,5 +1,5 @@
-//! The one way to learn what time it is. The implementations live in `engine::clock`; everything else
-//! is handed a clock or, better, a time.
+//! The only source of the current time. Implementations are in `engine::clock`; other code receives a clock or, better,
+//! a time.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use futures::future::BoxFuture;
 
 use super::Timestamp;
 
-/// A source of time that can also wait. Real, sped up (demo) or turned by hand (tests).
+/// A source of time that can also wait: real, accelerated (demo) or manual (tests).
 pub trait Clock: Debug + Send + Sync {
     fn now(&self) -> Timestamp;
 
-    /// How long this clock has run, by one that cannot be set; none: it does not run by itself, or not at
-    /// the pace of time, so that nothing can be told from it.
+    /// Returns how long this clock has run, from a monotonic source. `None`: it does not run on its own or not in real
+    /// time.
     fn steady(&self) -> Option<Duration> {
         None
     }
 
-    /// Ends once `now()` is at or after `at`.
+    /// Completes once `now()` is at or after `at`.
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
 }

@@ -1,6 +1,6 @@
-//! The table of effects: everything that a policy can do to a person or to another system. One row an effect; words,
-//! subjects, harm, limits, parking, lanes, what `act` may return and the texts of schema and documentation derive
-//! from it. A new effect begins here: what it forgets elsewhere does not compile, or fails a test that names it.
+//! The table of effects: everything that a policy can do to a person or to another system. One row per effect. Words,
+//! subjects, harm, limits, parking, lanes, allowed `act` results, and the texts of schema and documentation derive from
+//! it. Start here to add an effect: a missing part elsewhere does not compile, or fails a test that names it.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -8,16 +8,16 @@ use super::action::Lane;
 use super::subject::SubjectKind;
 use super::subject::SubjectKind::{Applicant, Registration, User};
 
-/// What an effect is to the person.
+/// The kind of an effect's impact on the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nature {
-    /// Takes for good from somebody who never had access.
+    /// Takes permanently from a person who never had access.
     Ends,
-    /// Withholds access that somebody has.
+    /// Withholds existing access.
     Withholds,
-    /// Gives back what this case itself withholds, and nothing else.
+    /// Gives back only what this case itself withholds.
     Lifts,
-    /// Gives access, or what other systems read as access.
+    /// Gives access, or data that other systems treat as access.
     Gives,
     /// Asks for proof.
     Asks,
@@ -34,26 +34,26 @@ impl Nature {
         matches!(self, Self::Lifts | Self::Gives)
     }
 
-    /// Whether it protects others from a person whose identity is not known.
+    /// Returns whether it protects others from a person of unknown identity.
     pub const fn protects(self) -> bool {
         matches!(self, Self::Withholds | Self::Asks)
     }
 }
 
-/// When an effect needs a proof of identity before it.
+/// When an effect needs an earlier proof of identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NeedsProof {
     Always,
-    /// Where one was asked for and not given.
+    /// If a proof was requested and not given.
     IfAsked,
     Never,
 }
 
-/// What stands behind the verb in a policy, and with it how the effect is read, worked out and asked for. A new
-/// shape is work in each of these places; a new effect of a known shape is a row.
+/// The arguments of the verb in a policy, which determine how the effect is parsed, resolved and requested. A new shape
+/// needs code in each of these places; a new effect of an existing shape is one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EffectShape {
-    /// The subject, and nothing else: one call at the identity provider, which may be repeated.
+    /// No arguments: one repeatable call at the identity provider.
     Account(AccountChange),
     /// The name of a role.
     Role(RoleChange),
@@ -72,7 +72,7 @@ pub enum EffectShape {
     Notify,
 }
 
-/// Changes of an account that have no arguments.
+/// Changes of an account without arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountChange {
@@ -88,7 +88,7 @@ impl AccountChange {
         }
     }
 
-    /// Types of the events that the provider reports it as.
+    /// Returns the types of the events that the provider reports.
     pub const fn events(self) -> &'static [&'static str] {
         match self {
             Self::EndSessions => &["session.revoked"],
@@ -108,7 +108,7 @@ pub enum RoleChange {
 }
 
 impl RoleChange {
-    /// Whether the person has the role afterwards.
+    /// Returns whether the person has the role afterwards.
     pub const fn gives(self) -> bool {
         match self {
             Self::Release | Self::Assign => true,
@@ -129,24 +129,24 @@ impl RoleChange {
 /// One row of the table.
 #[derive(Debug)]
 pub struct Row {
-    /// As policies, configuration and the API write it.
+    /// The word in policies, configuration and the API.
     pub word: &'static str,
-    /// Whom it can be done to.
+    /// The kinds of subject that it applies to.
     pub subjects: &'static [SubjectKind],
     /// The words of `subjects`.
     pub subject_words: &'static [&'static str],
     pub shape: EffectShape,
     pub nature: Nature,
     pub needs_proof: NeedsProof,
-    /// What gives back what this takes.
+    /// The effect that gives back what this one takes.
     pub given_back_by: Option<EffectKind>,
-    /// By default an edit that does more of it waits for a release.
+    /// An edit that does more of it is parked by default.
     pub parked: bool,
-    /// A function of `act` may return it: it needs no proof of the loader, and it can be undone or repeated.
+    /// An `act` function may return it: it needs no proof from the loader, and it can be undone or repeated.
     pub act: bool,
-    /// The lane of the call that does it.
+    /// The lane of its call.
     pub lane: Lane,
-    /// Counts as done for good: a case that ends gives nothing of it back.
+    /// The effect is final: a case that ends does not give it back.
     pub settles: bool,
     /// For the schema and the documentation.
     pub doc: &'static str,
@@ -154,8 +154,7 @@ pub struct Row {
 
 macro_rules! effects {
     ($($kind:ident { word: $word:literal, subjects: [$($subject:ident),*], $($rest:tt)* })*) => {
-        /// A kind of effect: what limits count and edits are parked for. In the order of lists, the most harmful
-        /// first.
+        /// A kind of effect, for limits and for parking edits. In display order, the most harmful first.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum EffectKind { $($kind),* }
 
@@ -276,12 +275,12 @@ impl EffectKind {
         self.row().nature
     }
 
-    /// What gives back what this takes.
+    /// Returns the effect that gives back what this one takes.
     pub const fn given_back_by(self) -> Option<Self> {
         self.row().given_back_by
     }
 
-    /// What this gives back was taken by.
+    /// Returns the effect that takes what this one gives back.
     pub fn taken_by(self) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.given_back_by() == Some(self))
     }
@@ -290,12 +289,12 @@ impl EffectKind {
         Self::ALL.iter().copied().find(|kind| kind.word() == word)
     }
 
-    /// Whether it can be done to this kind of subject.
+    /// Returns whether it applies to this kind of subject.
     pub fn is_for(self, subject: SubjectKind) -> bool {
         self.row().subjects.contains(&subject)
     }
 
-    /// What a function of `act` may return.
+    /// Returns the effects that an `act` function may return.
     pub fn of_act() -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(|kind| kind.row().act)
     }
@@ -337,7 +336,7 @@ pub enum Watched {
 impl Watched {
     const PROTECT_LESS: &'static str = "protect_less";
 
-    /// Where nothing is configured.
+    /// Returns the default without configuration.
     pub fn by_default() -> Vec<Self> {
         let parked = EffectKind::ALL.iter().filter(|kind| kind.row().parked);
         parked.map(|kind| Self::Effect(*kind)).chain([Self::ProtectLess]).collect()
@@ -350,7 +349,7 @@ impl Watched {
         }
     }
 
-    /// As the configuration writes it.
+    /// Returns the word in the configuration.
     pub fn word(self) -> &'static str {
         match self {
             Self::Effect(kind) => kind.word(),
@@ -358,7 +357,7 @@ impl Watched {
         }
     }
 
-    /// Every word that the configuration may write.
+    /// Returns every word that the configuration accepts.
     pub fn words() -> Vec<&'static str> {
         EffectKind::ALL.iter().map(|kind| kind.word()).chain([Self::PROTECT_LESS]).collect()
     }

@@ -1,4 +1,4 @@
-//! A fact that happened elsewhere, in one shape whatever its source.
+//! A fact from another system, in one shape for all sources.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl EventType {
         Self(name.into())
     }
 
-    /// Whether a program sent it as a CloudEvent.
+    /// Returns whether a program sent it as a CloudEvent.
     pub fn is_custom(&self) -> bool {
         self.0.starts_with("custom.")
     }
@@ -43,11 +43,11 @@ impl fmt::Display for EventType {
     }
 }
 
-/// Who made a change, seen from this program.
+/// The author of a change, relative to proofd.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// The source names the credential that this program uses.
+    /// The source names the credential that proofd uses.
     Ours,
     /// The source names another program, or a person.
     Others,
@@ -55,45 +55,45 @@ pub enum Origin {
     Unknown,
 }
 
-/// One event. `key` is what makes it the same event when it arrives twice.
+/// One event. `key` identifies it when it is delivered twice.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Same event, same key, whichever channel brought it.
+    /// Equal for the same event on every channel.
     pub key: String,
-    /// Marks that another channel may have left for the same event, where its clock is coarser.
-    /// An event counts as seen if `key` or one of these was left before.
+    /// Dedupe aliases: marks that a channel with a coarser clock may have left for this event. An event counts as seen
+    /// if `key` or one of these was left before.
     #[serde(default)]
     pub near: Vec<String>,
-    /// Further marks that this event leaves for the `near` of others.
+    /// Dedupe marks that this event leaves for the aliases of others.
     #[serde(default)]
     pub leaves: Vec<String>,
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// Other names of the same fact that a policy may use, such as a provider's own id of it.
+    /// Alternative types of the same fact for policies, such as a provider's own id.
     #[serde(default)]
     pub also: Vec<EventType>,
-    /// Where it comes from: an identity provider's name, or the `source` of a CloudEvent.
+    /// Its source: an identity provider's name, or the `source` of a CloudEvent.
     pub source: String,
     pub time: Timestamp,
     pub subject: SubjectRef,
-    /// Who did it, by name where the source tells one.
+    /// The author by name, if the source reports one.
     pub actor: Option<String>,
-    /// The same by id at the source.
+    /// The author's id at the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_id: Option<String>,
-    /// The person the event is about did it themselves, as far as the source tells.
+    /// The subject caused the event, as far as the source reports.
     #[serde(default)]
     pub by_subject: bool,
-    /// Whether this program did it, as far as the source tells.
+    /// Whether proofd caused it, as far as the source reports.
     #[serde(default)]
     pub origin: Origin,
     pub ip: Option<String>,
-    /// The fields of this type by the published schema, and raw ones under `data`.
+    /// Fields of this type by the published schema, and raw ones under `data`.
     pub fields: Fields,
 }
 
 impl Event {
-    /// The same event with texts that are bounded. Its key and its person stay as they are.
+    /// Returns the event with bounded texts. Its key and its person are unchanged.
     pub fn bounded(self) -> Self {
         let actor = self.actor.map(|actor| typed::marked(&actor, typed::LONGEST_ADDRESS));
         Self { actor, fields: typed::fields(self.fields), ..self }

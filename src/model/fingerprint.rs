@@ -1,6 +1,6 @@
-//! Keyed hashes of values that must be recognized again and must not be readable: registered values that a
-//! document was compared with, and numbers of documents. The key is the store's own secret, so a fingerprint
-//! says nothing to somebody who has the hash but not the key, and nothing about another store.
+//! Keyed hashes of values that must be recognizable but not readable: compared registered values, and document numbers.
+//! The key is the store's own secret. A fingerprint thus reveals nothing without the key, and matches nothing in
+//! another store.
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -8,19 +8,20 @@ use sha2::Sha256;
 
 use super::Secret;
 
-/// Makes fingerprints under one key.
+/// Builds fingerprints under one key.
 #[derive(Debug, Clone)]
 pub struct Fingerprints {
     key: Secret,
 }
 
 impl Fingerprints {
-    /// `key` is the store's own secret.
+    /// Builds from `key`, the store's own secret.
     pub fn new(key: Secret) -> Self {
         Self { key }
     }
 
-    /// Of a registered value in its canonical form; `None`: nothing was registered, which is a value of its own.
+    /// Returns the fingerprint of a registered value in canonical form. `None`: not registered, which is a value of its
+    /// own.
     pub fn registered(&self, field: &str, canonical: Option<&str>) -> String {
         match canonical {
             Some(value) => self.of(&["registered", field, value]),
@@ -28,9 +29,9 @@ impl Fingerprints {
         }
     }
 
-    /// Of a document: its type, the country that issued it (ISO 3166-1 alpha-3) and its number, whatever their
-    /// case and separators. Characters that only look alike stay different: nobody can say which one was meant.
-    /// `None`: the number has no letter and no digit.
+    /// Returns the fingerprint of a document: its type, issuing country (ISO 3166-1 alpha-3) and number, without case
+    /// and separators. Lookalike characters stay different, because the intended one is unknown. `None`: the number has
+    /// no letter and no digit.
     pub fn document(&self, kind: Option<&str>, country: Option<&str>, number: &str) -> Option<String> {
         let plain = |text: &str| -> String {
             text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
@@ -40,12 +41,12 @@ impl Fingerprints {
         Some(self.of(&["document", &kind, &country, &number]))
     }
 
-    /// Of a mailbox, whatever its case.
+    /// Returns the fingerprint of a mailbox, without case.
     pub fn mailbox(&self, email: &str) -> String {
         format!("mailbox:{}", self.of(&["mailbox", &email.trim().to_lowercase()]))
     }
 
-    /// The first 128 bits of HMAC-SHA256 over parts with their lengths, in hexadecimal.
+    /// Returns the first 128 bits of HMAC-SHA256 over parts with their lengths, in hexadecimal.
     fn of(&self, parts: &[&str]) -> String {
         // HMAC takes keys of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.expose().as_bytes()) else {

@@ -1,10 +1,10 @@
-//! A mail as it was decided: frozen, so that every attempt sends the same bytes.
+//! A mail in its final form: every attempt sends the same bytes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Who gets it. The name is shown, the address is used.
+/// A recipient. The name is displayed; the address is used.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     pub name: Option<String>,

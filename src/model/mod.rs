@@ -1,4 +1,4 @@
-//! Plain data that every room speaks: no files, no clock, no network, no policy.
+//! Plain data that all rooms share, without files, clock, network or policy.
 
 pub mod action;
 pub mod actor;
@@ -39,12 +39,12 @@ pub use verification::{
 };
 pub use vocabulary::{IdentityWords, Pattern, VerificationWords, Vocabulary};
 
-/// A moment. Always UTC; wall time exists only where a zone is named beside it.
+/// A moment, always in UTC; wall time exists only together with a zone.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
 
-/// What RFC 3986 calls unreserved: everything else is percent-encoded where a value becomes a part of an address.
+/// The unreserved characters of RFC 3986: all others are percent-encoded in addresses.
 pub const UNRESERVED: percent_encoding::AsciiSet =
     percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Loose fields: what a vendor sent, what a policy's settings hold.
+/// Untyped fields: vendor data, policy settings.
 pub type Fields = serde_json::Map<String, serde_json::Value>;

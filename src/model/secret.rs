@@ -1,4 +1,4 @@
-//! A value that must not be seen: it has no `Display`, its `Debug` is a constant, it is not serialized.
+//! A secret value: no `Display`, a constant `Debug`, no serialization.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself. Each call is a place to look at in a review.
+    /// Returns the text. Reviews must check each call.
     pub fn expose(&self) -> &str {
         &self.0
     }

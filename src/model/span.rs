@@ -1,4 +1,4 @@
-//! Lengths of time as policies write them: a number with a unit, never a bare number.
+//! Lengths of time in policies: a number with a unit, never a bare number.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub enum Span {
 impl Span {
     pub const ZERO: Self = Self::Elapsed(TimeDelta::zero());
 
-    /// The elapsed length, if it does not need a calendar.
+    /// Returns the elapsed length, if it needs no calendar.
     pub fn elapsed(self) -> Option<TimeDelta> {
         match self {
             Self::Elapsed(delta) => Some(delta),
@@ -25,12 +25,12 @@ impl Span {
     }
 }
 
-/// Why a text is not a span; says what is expected.
+/// Why a text is not a span; the message contains the expected form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a number with a unit, such as 30m, 12h, 14d, 2w, 1y or 2bd (business days)")]
 pub struct NotASpan;
 
-/// A hundred years: longer than any duty to keep, short enough to add to any date.
+/// A hundred years: longer than any retention duty, short enough to add to any date.
 const LONGEST_SECONDS: i64 = 100 * 366 * 86_400;
 
 impl FromStr for Span {
@@ -50,7 +50,7 @@ impl FromStr for Span {
             "bd" => {
                 let days = u32::try_from(number).map_err(|_| NotASpan)?;
                 return match days {
-                    // No time is no time, whatever it is counted in.
+                    // Zero is zero in any unit.
                     0 => Ok(Self::ZERO),
                     1..=1_000 => Ok(Self::BusinessDays(days)),
                     _ => Err(NotASpan),

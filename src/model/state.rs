@@ -36,7 +36,7 @@ impl CaseState {
     }
 }
 
-/// How a self-registration stands at the identity provider, in the words of the field `registration.state`.
+/// The state of a self-registration at the identity provider, in the words of the field `registration.state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistrationState {
     /// The person has not confirmed their address.

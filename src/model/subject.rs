@@ -66,7 +66,7 @@ pub struct SubjectRef {
 }
 
 impl SubjectRef {
-    /// The person whatever kind of record stands for them: a key, unique over all providers.
+    /// Returns the person's key, independent of the record's kind and unique over all providers.
     pub fn person(&self) -> String {
         person(&self.source, &self.id)
     }
@@ -76,7 +76,7 @@ fn person(source: &str, id: &str) -> String {
     if source.is_empty() { id.to_owned() } else { format!("{source}/{id}") }
 }
 
-/// `source/user/7`, or `user/7` without a source.
+/// Writes `source/user/7`, or `user/7` without a source.
 impl fmt::Display for SubjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.source.is_empty() {
@@ -86,7 +86,7 @@ impl fmt::Display for SubjectRef {
     }
 }
 
-/// Reads what `Display` writes. The error says what is expected.
+/// Parses the format of `Display`. The error contains the expected form.
 impl FromStr for SubjectRef {
     type Err = String;
 
@@ -113,11 +113,11 @@ impl FromStr for SubjectRef {
     }
 }
 
-/// A person with what is known of them. `fields` has every field of the kind's published schema, empty
-/// ones as null, so that a policy never meets a missing one.
+/// A person with known data. `fields` has every field of the kind's published schema, with null for empty ones, which
+/// keeps policies from failing on a missing one.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Subject {
-    /// The identity provider that has them; empty for an applicant.
+    /// The identity provider that has the person; empty for an applicant.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
     #[serde(rename = "type")]
@@ -131,36 +131,35 @@ impl Subject {
         SubjectRef { source: self.source.clone(), kind: self.kind, id: self.id.clone() }
     }
 
-    /// The person whatever kind of record stands for them: a key, unique over all providers.
+    /// Returns the person's key, independent of the record's kind and unique over all providers.
     pub fn person(&self) -> String {
         person(&self.source, &self.id)
     }
 
-    /// The person behind a registration that has an account already, by the same key as that account.
+    /// Returns the key of a registration's account, if it has one.
     pub fn account(&self) -> Option<String> {
         self.text("user_id").map(|id| person(&self.source, id))
     }
 
-    /// The same, as a provider has them.
+    /// Sets the provider.
     #[must_use]
     pub fn from_source(mut self, source: &str) -> Self {
         source.clone_into(&mut self.source);
         self
     }
 
-    /// A text field that is not empty.
+    /// Returns a text field that is not empty.
     pub fn text(&self, field: &str) -> Option<&str> {
         self.fields.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
-    /// What is registered under a name, without blanks around it: a field, or a custom field. `None`: nothing
-    /// but blanks, or no text.
+    /// Returns a registered value, trimmed: a standard or a custom field. `None`: blank, or not text.
     pub fn registered(&self, field: &str) -> Option<&str> {
         let custom = || self.fields.get("attributes")?.get(field).and_then(Value::as_str);
         self.text(field).or_else(custom).map(str::trim).filter(|text| !text.is_empty())
     }
 
-    /// First and last name, or the mail address where both are empty, or the id.
+    /// Returns first and last name, or the mail address if both are empty, or the id.
     pub fn display_name(&self) -> String {
         let names: Vec<_> = ["first_name", "last_name"].iter().filter_map(|field| self.text(field)).collect();
         match (names.is_empty(), self.text("email")) {
@@ -171,7 +170,7 @@ impl Subject {
     }
 }
 
-/// Names and addresses stay out of logs: only the reference is shown.
+/// Keeps names and addresses out of logs: shows only the reference.
 impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Subject({})", self.reference())
@@ -193,7 +192,7 @@ pub struct Registration {
     /// `not_verified`, `not_reviewed`, `approved` or `rejected`.
     pub state: String,
     pub created_at: Option<Timestamp>,
-    /// The person's language as the provider knows it (BCP 47).
+    /// The person's language at the provider (BCP 47).
     pub locale: Option<String>,
     /// Custom fields by short name.
     pub attributes: Fields,
@@ -237,7 +236,7 @@ pub struct Applicant {
     pub attributes: Fields,
 }
 
-/// What the person or an event typed is bounded; what the provider or its administrators chose stays as it is.
+/// Bounds fields typed by the person or an event. Fields chosen by the provider or its administrators are unchanged.
 fn bounded(mut fields: Fields) -> Fields {
     const CHOSEN: [&str; 9] =
         ["id", "user_id", "profile", "profile_id", "state", "status", "roles", "groups", "service_account"];

@@ -1,13 +1,13 @@
-//! Texts that strangers typed: names, addresses, what an event carries. They are bounded where they come in
-//! and shown so that they are only text.
+//! Texts typed by untrusted people: names, addresses, event data. They are bounded at input and displayed as plain text
+//! only.
 //!
-//! | text | what becomes of it |
+//! | text | treatment |
 //! |---|---|
-//! | a name | NFC; marks that hide or turn text are dropped, line breaks become blanks, at most 200 characters |
-//! | everything else | such marks become U+FFFD, so that the text equals no other; nothing else changes |
-//! | a text that is too long | is cut and ends with an ellipsis, so that it equals no other |
+//! | a name | NFC; marks that hide or reorder text are dropped, line breaks become blanks, at most 200 characters |
+//! | everything else | such marks become U+FFFD, which makes the text equal to no other; nothing else changes |
+//! | a text that is too long | is cut and ends with an ellipsis, which makes it equal to no other |
 //!
-//! An address or an id is never changed into another one: with U+FFFD or an ellipsis it is none.
+//! An address or an id never changes into another valid one: U+FFFD or an ellipsis makes it invalid.
 
 use serde_json::Value;
 use unicode_general_category::{GeneralCategory as Category, get_general_category as category};
@@ -15,20 +15,20 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::Fields;
 
-/// Characters of a name.
+/// Maximum of characters in a name.
 pub const LONGEST_NAME: usize = 200;
-/// Characters of a mail address or a user name.
+/// Maximum of characters in a mail address or a user name.
 pub const LONGEST_ADDRESS: usize = 254;
-/// Characters of any other text.
+/// Maximum of characters in any other text.
 pub const LONGEST_TEXT: usize = 4_000;
-/// Members of an object and items of a list.
+/// Maximum of members of an object and items of a list.
 pub const MOST_MEMBERS: usize = 500;
-/// Objects and lists within each other.
+/// Maximum nesting depth of objects and lists.
 pub const DEEPEST: usize = 16;
-/// Combining marks on one letter; more of them cover the lines above and below.
+/// Maximum of combining marks on one letter; more of them cover adjacent lines.
 const MOST_MARKS: usize = 8;
 
-/// Fields that hold a name, whatever record they are in.
+/// Fields with a name, in any record.
 const NAMES: [&str; 13] = [
     "actor_user_name",
     "department",
@@ -44,24 +44,24 @@ const NAMES: [&str; 13] = [
     "title",
     "user_name",
 ];
-/// Fields that hold a mail address or a user name.
+/// Fields with a mail address or a user name.
 const ADDRESSES: [&str; 3] = ["email", "email_domain", "username"];
 
-/// What a character does to the text around it.
+/// The effect of a character on the text around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Does {
     Shows,
     /// Ends a line.
     Breaks,
-    /// Cannot be seen, or turns or hides what can.
+    /// Is invisible, or reorders or hides visible text.
     Hides,
-    /// Has no meaning that anybody agreed on, or is a control character.
+    /// Is unassigned, for private use, or a control character.
     Nothing,
 }
 
 fn does(c: char) -> Does {
     match c {
-        // Letters and signs that are blank, or that join what they stand between.
+        // Letters and signs that are blank, or that join their neighbors.
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}'
         | '\u{ffa0}' => Does::Hides,
         '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' => Does::Breaks,
@@ -77,17 +77,17 @@ fn does(c: char) -> Does {
     }
 }
 
-/// Whether a character may be in an identifier: it can be seen, and does nothing to the text around it.
+/// Returns whether a character may be in an identifier: visible, and without effect on the text around it.
 pub fn is_plain(c: char) -> bool {
     does(c) == Does::Shows
 }
 
-/// The joiners, which some scripts need within words.
+/// Returns whether a character is a joiner, which some scripts need within words.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// Letters of scripts that are written with joiners: Arabic, Syriac, N'Ko, the Indic ones, Khmer, Mongolian.
+/// Returns whether a letter's script uses joiners: Arabic, Syriac, N'Ko, the Indic ones, Khmer, Mongolian.
 fn joins(c: char) -> bool {
     matches!(
         c,
@@ -96,7 +96,7 @@ fn joins(c: char) -> bool {
     )
 }
 
-/// Each character with whether it may stand where it stands.
+/// Returns each character with its effect at its position.
 fn placed(text: &str) -> impl Iterator<Item = (char, Does)> {
     let next = text.chars().skip(1).map(Some).chain([None]);
     let (mut before, mut marks) = (None, 0);
@@ -121,9 +121,9 @@ fn cut(text: String, longest: usize) -> String {
     text.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// A name as it can be shown and compared.
+/// Returns a name for display and comparison.
 pub fn name(text: &str) -> String {
-    // Only so much is looked at: what is dropped must not make a long text a short one.
+    // The bound applies before dropping: dropped characters must not make a long text short.
     let looked_at: String = text.chars().take(LONGEST_NAME * 4).nfc().collect();
     let shown: String = placed(&looked_at)
         .filter_map(|(c, does)| match does {
@@ -137,7 +137,7 @@ pub fn name(text: &str) -> String {
     cut(if more { shown + "…" } else { shown }, LONGEST_NAME)
 }
 
-/// A text that is the same as before, or one that equals no other.
+/// Returns the text unchanged, or a text that equals no other.
 pub fn marked(text: &str, longest: usize) -> String {
     let text: String = text.chars().take(longest + 1).collect();
     let shown = placed(&text).map(|(c, does)| match does {
@@ -158,7 +158,7 @@ fn bounded_text(field: &str, text: &str) -> String {
     }
 }
 
-/// Loose fields, bounded in every text, in number and in depth.
+/// Bounds untyped fields: every text, the number and the depth.
 pub fn fields(fields: Fields) -> Fields {
     members(fields, 0)
 }
@@ -185,7 +185,7 @@ fn bounded(field: &str, value: Value, depth: usize) -> Value {
     }
 }
 
-/// What is wrong with the fields of an event, for those who can be told: where, and why.
+/// Returns what is wrong with the fields of an event, for senders that receive an answer: the path, and why.
 pub fn refused(fields: &Fields) -> Option<(String, &'static str)> {
     fields
         .iter()
@@ -214,8 +214,8 @@ fn wrong(path: &str, field: &str, value: &Value, depth: usize) -> Option<(String
     }
 }
 
-/// A text in one line, as it is shown to people: nothing in it hides, turns or moves text, and it is at most
-/// so many characters.
+/// Returns a text in one line for display: without hiding, reordering or moving characters, and at most `longest`
+/// characters long.
 pub fn one_line(text: &str, longest: usize) -> String {
     let shown = placed(text).take(longest * 4).filter_map(|(c, does)| match does {
         Does::Shows => Some(c),
@@ -227,9 +227,9 @@ pub fn one_line(text: &str, longest: usize) -> String {
     cut(shown.split_whitespace().collect::<Vec<_>>().join(" "), longest)
 }
 
-/// The same so that no program makes a link of it: a blank stands after what holds an address together (a dot
-/// before a letter, a scheme's colon, the backslashes of a share). It can be seen, unlike a mark that a program
-/// may drop, and a name stays readable: `J. R. R. Tolkien`.
+/// Returns a text that no program turns into a link: a blank follows each character that holds an address together (a
+/// dot before a letter, a scheme's colon, the backslashes of a share). A blank is visible, unlike a mark that a program
+/// may drop, and names stay readable: `J. R. R. Tolkien`.
 pub fn unlinked(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut before = None;
@@ -275,7 +275,7 @@ mod tests {
             ("a\u{e0061}\u{e007f}b", "ab"),
             ("a\u{e000}b\u{f0000}", "a\u{fffd}b\u{fffd}"),
             ("a\u{3164}\u{115f}\u{2800}b\u{ad}", "ab"),
-            // Persian and Hindi are written with joiners, Latin is not.
+            // Persian and Hindi use joiners, Latin does not.
             ("علی\u{200c}رضا", "علی\u{200c}رضا"),
             ("\u{200c}علی\u{200d}", "علی"),
             ("क्\u{200d}ष", "क्\u{200d}ष"),
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(name(&"x".repeat(LONGEST_NAME)), "x".repeat(LONGEST_NAME));
         let address = marked(&format!("{long}@example.com"), LONGEST_ADDRESS);
         assert_eq!((address.chars().count(), address.ends_with('…')), (LONGEST_ADDRESS, true));
-        // Marks that are dropped do not bring a long text back under the bound.
+        // Dropped marks do not bring a long text back under the bound.
         assert!(name(&format!("Ada{}Example", "\u{200b}".repeat(5_000))).ends_with('…'));
     }
 

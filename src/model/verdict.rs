@@ -1,4 +1,4 @@
-//! What a policy answered to an event, a start by hand or a sweep, as the decision log keeps it.
+//! A policy's verdict on an event, a manual start or a sweep, for the decision log.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ pub enum Verdict {
     Joined,
     /// The event ended the open case.
     Cancelled,
-    /// The open case had no use for the event.
+    /// The open case ignored the event.
     Ignored,
     /// The same event opened a case before.
     Duplicate,
     /// The open case cannot be read.
     Gone,
-    /// A change made by the daemon itself: no policy is asked.
+    /// A change made by the daemon itself: no policy is evaluated.
     OwnChange,
     /// There is no person to decide about.
     NoSubject,
@@ -73,7 +73,7 @@ impl Verdict {
         Self::ALL.into_iter().find(|verdict| verdict.word() == word).unwrap_or(Self::Other)
     }
 
-    /// The answer in a sentence; `detail` is the case, the clause or the error.
+    /// Returns the verdict as a sentence; `detail` is the case, the clause or the error.
     pub fn sentence(self, detail: &str) -> String {
         match self {
             Self::Opened => format!("a case opened: {detail}"),
@@ -90,7 +90,7 @@ impl Verdict {
         }
     }
 
-    /// Whether `detail` is the id of a case that the event reached.
+    /// Returns whether `detail` is the id of a case that the event reached.
     pub fn has_case(self) -> bool {
         match self {
             Self::Opened | Self::Joined | Self::Cancelled | Self::Ignored => true,

@@ -1,4 +1,4 @@
-//! Identity verification in words that fit every provider: sessions, readings, proofs.
+//! Identity verification in provider-independent terms: sessions, readings, proofs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fingerprints, Secret, Timestamp};
 
-/// How a person proves themselves.
+/// The method of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -25,7 +25,7 @@ impl Method {
     pub const WORDS: [&'static str; 3] =
         [Self::Full.word(), Self::Authentication.word(), Self::ExistingId.word()];
 
-    /// As policies write it.
+    /// Returns the word in policies.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -39,18 +39,18 @@ impl Method {
     }
 }
 
-/// A vendor session that a person can be sent to.
+/// A vendor session for a person's redirect.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// The person at the provider; stored for life, it is the key to re-verification.
+    /// The person's account at the provider; stored permanently, because re-verification needs it.
     pub account: String,
-    /// This run.
+    /// The id of this run.
     pub execution: String,
-    /// Where the person is redirected. A secret of the person.
+    /// The redirect target. Secret to the person.
     pub link: String,
-    /// Until when the vendor honours the link if it is not used.
+    /// How long the vendor honors the unused link.
     pub expires_at: Timestamp,
-    /// Our reference, which a result must carry to count.
+    /// proofd's reference, which a result must carry to count.
     pub reference: String,
 }
 
@@ -60,30 +60,30 @@ impl fmt::Debug for Session {
     }
 }
 
-/// How far a session is.
+/// The progress of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Nothing captured yet.
     Waiting,
-    /// The person is at it.
+    /// The person is capturing.
     Capturing,
     /// Captured; the provider is deciding.
     Processing,
-    /// A result is there.
+    /// A result is available.
     Done,
-    /// The session ended without a result: nobody failed, nobody passed.
+    /// The session ended without a result: no pass and no failure.
     Expired,
-    /// The provider's word for it is missing or new.
+    /// The provider's word is missing or unknown.
     Unclear,
 }
 
-/// What the provider said about a session.
+/// The provider's answer about a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     pub account: String,
     pub execution: String,
-    /// The reference that the provider holds for this session, where this answer carries it.
+    /// The provider's reference for this session, if the answer contains it.
     pub reference: Option<String>,
     pub phase: Phase,
     /// Only with `Phase::Done`.
@@ -98,7 +98,7 @@ pub enum Judgement {
     Warning,
     Rejected,
     NotExecuted,
-    /// A word that came later than this code, or none where one belongs. People decide what it means.
+    /// An unknown word, or a missing one. A reviewer decides.
     Unknown,
 }
 
@@ -112,10 +112,10 @@ pub struct Proof {
     /// Capability to its worst judgement.
     pub checks: BTreeMap<String, Judgement>,
     pub document: Option<Document>,
-    /// Numbers of the identity documents as they were read, until `seal` takes them; never written.
+    /// Numbers of the identity documents as read, until `seal` replaces them; never stored.
     #[serde(skip)]
     pub numbers: Vec<DocumentNumber>,
-    /// Fingerprints of the identity documents: a document is known again, its number is not.
+    /// Fingerprints of the identity documents, which recognize a document without its number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fingerprints: Vec<String>,
     /// Earlier runs in which the provider saw the same face.
@@ -125,7 +125,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Puts fingerprints in the place of the documents' numbers.
+    /// Replaces the documents' numbers by fingerprints.
     pub fn seal(&mut self, fingerprints: &Fingerprints) {
         for one in self.numbers.drain(..) {
             let (kind, country) = (one.kind.as_deref(), one.country.as_deref());
@@ -135,7 +135,7 @@ impl Proof {
     }
 }
 
-/// What names a document: its type, the country that issued it, and its number there.
+/// The identity of a document: its type, its issuing country, and its number there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DocumentNumber {
     pub kind: Option<String>,
@@ -144,26 +144,26 @@ pub struct DocumentNumber {
     pub number: Secret,
 }
 
-/// Who showed a document.
+/// A use of a document by a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentUse {
     /// The document's fingerprint.
     pub document: String,
-    /// The names under which the person is known over several cases.
+    /// Ids of the person across cases.
     pub person: Vec<String>,
-    /// The latest case in which they showed it.
+    /// The latest case with this use.
     pub case: String,
     pub at: Timestamp,
 }
 
 impl DocumentUse {
-    /// Whether it is about the same person as another one.
+    /// Returns whether one of the person's ids is among others.
     pub fn same_person(&self, other: &[String]) -> bool {
         self.person.iter().any(|name| other.contains(name))
     }
 }
 
-/// What was read from the document.
+/// Data read from the document.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Document {
     #[serde(rename = "type")]
@@ -182,45 +182,44 @@ impl fmt::Debug for Document {
     }
 }
 
-/// What earlier runs left of a person at a provider. Outlives the cases that they belonged to.
+/// Data of earlier runs about a person at a provider. It outlives their cases.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolment {
     /// The person's account there.
     pub account: String,
-    /// Since when the provider has a face that a new one can be compared with.
+    /// Since when the provider has a face for comparison.
     pub enrolled_at: Option<Timestamp>,
-    /// The latest runs, the newest last: the person's own face in them is nothing to wonder about.
+    /// The latest runs, the newest last: a repeated face from these is the person's own.
     pub runs: Vec<String>,
     /// The latest passes, the newest last.
     pub passes: Vec<Pass>,
-    /// When the latest sessions were started, the newest last: each costs money.
+    /// Start times of the latest sessions, the newest last: each costs money.
     #[serde(default)]
     pub starts: Vec<Timestamp>,
 }
 
-/// A pass, as far as another case may count it.
+/// A pass, as far as other cases may reuse it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pass {
     pub at: Timestamp,
     pub case: String,
-    /// Under the name that policies use.
+    /// The name in policies.
     pub verification: String,
     pub method: Method,
     /// Capabilities that passed.
     pub checks: Vec<String>,
-    /// Registered fields that agreed with the document, with the fingerprint of what was registered. Empty:
-    /// nothing was compared.
+    /// Registered fields that matched the document, with fingerprints of their values. Empty: nothing was compared.
     pub compared: BTreeMap<String, String>,
 }
 
 impl Enrolment {
-    /// More than anybody runs in a year; older ones are forgotten.
+    /// Maximum of stored items: more than a person runs in a year. Older ones are dropped.
     const MOST: usize = 50;
 
-    /// The account and the run of a new session.
+    /// Records the account and the run of a new session.
     pub fn ran(&mut self, session: &Session) {
         if self.account != session.account {
-            // Another account knows nothing of the face that the one before had.
+            // Another account does not have the earlier account's face.
             self.account.clone_from(&session.account);
             self.enrolled_at = None;
         }
@@ -231,14 +230,14 @@ impl Enrolment {
         self.runs.drain(..excess);
     }
 
-    /// A session was started.
+    /// Records a session start.
     pub fn started(&mut self, at: Timestamp) {
         self.starts.push(at);
         let excess = self.starts.len().saturating_sub(Self::MOST);
         self.starts.drain(..excess);
     }
 
-    /// The account is not used again. A full run that did not pass may have enrolled somebody else's face.
+    /// Stops using the account: a full run without a pass may have enrolled another person's face.
     pub fn leave_account(&mut self) {
         self.account.clear();
         self.enrolled_at = None;
@@ -254,24 +253,24 @@ impl Enrolment {
     }
 }
 
-/// A time in which somebody could not answer, through no fault of theirs.
+/// An outage: a time in which an answer was impossible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
-    /// A provider's name, `daemon`, or a revision that cannot be used.
+    /// A provider's name, `daemon`, or a revision that cannot be loaded.
     pub who: String,
     pub from: Timestamp,
-    /// None: it goes on.
+    /// `None`: the outage is ongoing.
     pub until: Option<Timestamp>,
 }
 
 impl Pause {
-    /// The daemon itself was not running, which holds up everybody.
+    /// The daemon was not running, which affects all cases.
     pub const DAEMON: &'static str = "daemon";
-    /// Before the name of a revision with which cases could not go on.
+    /// Prefix for an unloadable revision.
     pub const REVISION: &'static str = "revision ";
 }
 
-/// How often runs are read whose capture has not ended.
+/// How often runs with an unfinished capture are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollEvery {
     /// By the name of the verification provider.
@@ -291,7 +290,7 @@ impl Default for PollEvery {
     }
 }
 
-/// The same for every provider.
+/// Applies one interval to every provider.
 impl From<TimeDelta> for PollEvery {
     fn from(otherwise: TimeDelta) -> Self {
         Self { each: BTreeMap::new(), otherwise }

@@ -1,4 +1,4 @@
-//! What providers call things, as data: the loading of policies knows no provider by name and is handed this.
+//! Provider-specific words as data. The policy loader knows no provider by name and receives this.
 
 use std::collections::BTreeMap;
 
@@ -11,42 +11,43 @@ pub struct Vocabulary {
     pub verification: BTreeMap<&'static str, VerificationWords>,
 }
 
-/// What an identity provider calls things.
+/// The words of an identity provider.
 #[derive(Debug, Clone, Copy)]
 pub struct IdentityWords {
-    /// Its own ids of events. Policies name them as `<provider>.<id>`, besides the normalized types.
+    /// Its own event ids. Policies name them as `<provider>.<id>`, besides the normalized types.
     pub events: Pattern,
-    /// When it sends sign-ins with a risk score, for somebody who waits for one.
+    /// When it sends sign-ins with a risk score, for policies that wait for one.
     pub risk_scores: &'static str,
     /// Fields of a user that can be set without a mapping in the configuration.
     pub settable: &'static [&'static str],
-    /// Why it cannot do an effect to a kind of subject; none: it can. Asked for effects at the identity provider only.
+    /// Returns why it cannot apply an effect to a kind of subject; `None`: it can. Called only for effects at the
+    /// identity provider.
     pub refuses: fn(EffectKind, SubjectKind) -> Option<&'static str>,
 }
 
-/// What a verification provider calls things.
+/// The words of a verification provider.
 #[derive(Debug, Clone, Copy)]
 pub struct VerificationWords {
-    /// Names of the checks in its results. It may add to them, so another name is no error.
+    /// Names of the checks in its results. It may add names, so an unknown name is not an error.
     pub checks: &'static [&'static str],
-    /// Its names of workflows.
+    /// Its workflow names.
     pub workflow: Pattern,
-    /// What it can verify a person by.
+    /// The methods that it supports.
     pub methods: &'static [Method],
 }
 
-/// What a text of a provider looks like.
+/// The form of a provider's text.
 #[derive(Debug, Clone, Copy)]
 pub struct Pattern {
-    /// As a regular expression without anchors, for schemas.
+    /// A regular expression without anchors, for schemas.
     pub regex: &'static str,
     pub matches: fn(&str) -> bool,
-    /// For messages: `a number, such as 10011`.
+    /// For messages, such as `a number, such as 10011`.
     pub expected: &'static str,
 }
 
 impl Vocabulary {
-    /// Whether a name is an event of a provider's own, such as `<provider>.<id>`.
+    /// Returns whether a name is a provider's own event, such as `<provider>.<id>`.
     pub fn is_native_event(&self, name: &str) -> bool {
         let Some((provider, id)) = name.split_once('.') else { return false };
         self.identity.get(provider).is_some_and(|words| (words.events.matches)(id))
