@@ -1,5 +1,5 @@
-//! A simulated person: fills in the form, reads the mail, presses the button, goes through the vendor's
-//! page. Talks to the daemon over HTTP only, as a browser would.
+//! A simulated person: fills in the form, reads mail, presses the button and completes the vendor's page.
+//! Uses only HTTP to reach the daemon, as a browser does.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::jumio::{Execution, Script};
 use super::onelogin::{Form, Registered};
 use super::town::Town;
 
-/// How often a waiting page is asked again.
+/// Maximum number of requests to a page that asks to wait.
 const LOOKS: u32 = 200;
 
-/// Somebody who registers.
+/// A simulated person who registers.
 #[derive(Debug, Clone)]
 pub struct Applicant {
     pub first_name: String,
@@ -22,16 +22,16 @@ pub struct Applicant {
     http: reqwest::Client,
 }
 
-/// What pressing the button led to.
+/// The result of pressing the button.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Led {
-    /// The vendor's page.
+    /// A redirect to the vendor's page.
     Vendor { execution: String },
     /// A page of the daemon.
     Page(StatusCode, String),
 }
 
-/// Why a person could not go on.
+/// Why a simulated person cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
     #[error("the form was refused: {0}")]
@@ -48,7 +48,7 @@ pub enum Lost {
 
 impl Applicant {
     pub fn new(first_name: &str, last_name: &str, email: &str) -> Result<Self, Lost> {
-        // Already installed by somebody else is fine.
+        // An error means that a provider is already installed in this process; that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -79,12 +79,12 @@ impl Applicant {
         Ok(registered)
     }
 
-    /// Mails that this person has.
+    /// Number of mails sent to this person.
     pub fn mails(&self, town: &Town) -> usize {
         town.mailbox.mails().iter().filter(|mail| mail.to == self.email).count()
     }
 
-    /// The link of the newest mail that has one of the daemon's.
+    /// The daemon's link in the newest mail that contains one.
     pub fn link(&self, town: &Town) -> Option<String> {
         let mails = town.mailbox.mails();
         let mine = mails.iter().rev().filter(|mail| mail.to == self.email);
@@ -98,7 +98,7 @@ impl Applicant {
         Ok((status, answer.text().await.map_err(unreachable)?))
     }
 
-    /// Presses the button and follows to the vendor, waiting where the page says wait.
+    /// Presses the button and follows redirects to the vendor; a page that asks to wait is requested again.
     pub async fn press(&self, town: &Town, link: &str) -> Result<Led, Lost> {
         let mut answer = self.http.post(link).send().await.map_err(unreachable)?;
         for _ in 0..LOOKS {
@@ -124,8 +124,8 @@ impl Applicant {
         Err(Lost::Unreachable("the waiting page never went on".to_owned()))
     }
 
-    /// Goes through the vendor's page with an outcome. The document carries the registered name unless the
-    /// script says otherwise.
+    /// Completes the vendor's page with a scripted result. The document carries the registered name unless the
+    /// script sets another one.
     pub fn prove(&self, town: &Town, execution: &str, mut script: Script) -> Result<(), Lost> {
         let fields = [("firstName", &self.first_name), ("lastName", &self.last_name)];
         for (field, name) in fields {
@@ -134,7 +134,7 @@ impl Applicant {
         self.finish(town, execution, script).map(drop)
     }
 
-    /// Goes through the vendor's page of somebody who is known there: with a selfie and nothing else.
+    /// Completes the vendor's page with a selfie only, for a person already enrolled there.
     pub fn prove_by_selfie(&self, town: &Town, execution: &str, script: Script) -> Result<Execution, Lost> {
         let one = town.jumio.execution(execution).ok_or(Lost::NoSession)?;
         if one.takes_document() {
@@ -143,8 +143,8 @@ impl Applicant {
         self.finish(town, execution, script)
     }
 
-    /// Follows a link and proves with a selfie: what a re-verification asks for. None: the daemon had a page
-    /// instead of a way to the vendor.
+    /// Follows a link and proves identity with a selfie, as a re-verification requires. None: the daemon answered
+    /// with a page instead of a redirect to the vendor.
     pub async fn reverify(&self, town: &Town, link: &str, script: Script) -> Result<Option<Execution>, Lost> {
         match self.press(town, link).await? {
             Led::Vendor { execution } => self.prove_by_selfie(town, &execution, script).map(Some),

@@ -1,4 +1,4 @@
-//! Requests that go wrong on purpose, and what their answers look like then. It must not know what they mean.
+//! Fault injection for requests and their answers. This module must not interpret them.
 
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
@@ -10,27 +10,27 @@ use serde_json::{Map, Value, json};
 
 use crate::model::Clock;
 
-/// One thing that goes wrong with requests to a simulated system (never with `/_sim`).
+/// One fault applied to requests to a simulated system (never to `/_sim`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     pub what: Mishap,
-    /// Only requests whose path starts so.
+    /// Prefix of the paths that the fault applies to.
     #[serde(default)]
     pub path: String,
-    /// Only requests of this method, in capitals.
+    /// Method that the fault applies to, in capitals; none: every method.
     #[serde(default)]
     pub method: Option<String>,
-    /// Lets so many matching requests pass first; counts down.
+    /// Number of matching requests that pass first; counts down.
     #[serde(default)]
     pub skip: u32,
-    /// Strikes so many times, then is over; none = until it is taken away. Counts down.
+    /// Number of requests that the fault hits; none: every one until it is removed. Counts down.
     #[serde(default)]
     pub count: Option<u32>,
-    /// The request takes effect and only its answer is spoilt.
+    /// The request takes effect and only its answer is replaced.
     #[serde(default)]
     pub after_effect: bool,
-    /// Milliseconds of the clock to wait first.
+    /// Milliseconds of the clock to wait before the fault applies.
     #[serde(default)]
     pub delay_ms: u32,
     /// Seconds of `Retry-After` in the answer; none: no such header.
@@ -38,33 +38,33 @@ pub struct Fault {
     pub retry_after: Option<u32>,
 }
 
-/// What happens to a request or its answer. The last four spoil a real answer, so the request takes effect.
+/// What happens to a request or its answer. The last four alter a real answer, so the request takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mishap {
-    /// Nothing but the fault's delay.
+    /// Only the fault's delay.
     Slow,
-    /// A status, in the words in which the system refuses.
+    /// A status, with the system's own error body.
     Status(u16),
-    /// The connection is closed instead of an answer.
+    /// The connection is closed without an answer.
     Closed,
-    /// No answer, ever.
+    /// The request is never answered.
     Hang,
     /// 200 with a page of HTML.
     Html,
     /// 10 MB of JSON.
     Huge,
-    /// An answer cut in the middle.
+    /// An answer that is cut off in the middle.
     Truncated,
     /// Strings become numbers, numbers strings, arrays objects.
     WrongTypes,
     /// Every second key is left out.
     MissingFields,
-    /// Keys nobody has heard of.
+    /// Additional keys that the API does not define.
     ExtraFields,
 }
 
-/// The fault that strikes a request, if any; counters go down.
+/// Returns the fault for a request, if any, and updates its counters.
 pub(super) fn strike(faults: &mut [Fault], method: &str, path: &str) -> Option<Fault> {
     let matches = |fault: &Fault| {
         path.starts_with(&fault.path)
@@ -85,7 +85,7 @@ pub(super) fn strike(faults: &mut [Fault], method: &str, path: &str) -> Option<F
 }
 
 impl Fault {
-    /// A fault that strikes every request, always; narrow it with struct update syntax.
+    /// A fault for every request without end; narrow it with struct update syntax.
     pub fn of(what: Mishap) -> Self {
         Self {
             what,
@@ -112,7 +112,7 @@ impl Fault {
             )
     }
 
-    /// What the client gets. `act` carries the request out; `refuse` makes the system's own refusal.
+    /// The answer that the client receives. `act` executes the request; `refuse` builds the system's own refusal.
     pub(super) async fn inject(
         self,
         clock: &dyn Clock,

@@ -1,5 +1,5 @@
-//! What the simulated systems were asked to do and whether they did it: the append-only truth that a test
-//! compares with what the daemon believes. It must not know any simulator.
+//! The requests that changed the simulated systems and their results: an append-only record. Tests compare it
+//! with the daemon's state. This module must not know any simulator.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -24,16 +24,16 @@ pub enum System {
     Office,
 }
 
-/// One request that would change something, and what became of it.
+/// One request for a change, and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub at: Timestamp,
     pub system: System,
     /// `noun.verb`, e.g. `user.approve`.
     pub what: String,
-    /// The id, in that system, of what was acted on.
+    /// The id of the changed object in that system.
     pub subject: String,
-    /// Whether anything changed: false for a refusal and for a request that changed nothing.
+    /// Whether anything changed: false for a refusal and for a request without an effect.
     pub applied: bool,
     pub detail: Value,
 }
@@ -51,27 +51,27 @@ struct Pages {
 }
 
 impl Ledger {
-    /// A ledger that lives as long as its clones.
+    /// A ledger in memory, which exists as long as its clones.
     pub fn memory() -> Self {
         Self::default()
     }
 
-    /// A ledger that is also appended to a file, one JSON object per line. Records that are already in the
-    /// file are kept and are part of [`Ledger::records`].
+    /// A ledger that is also appended to a file, one JSON object per line. Records already in the file are kept and
+    /// are part of [`Ledger::records`].
     pub fn file(path: &Path) -> io::Result<Self> {
         let records = if path.exists() { Self::read(path)? } else { Vec::new() };
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         Ok(Self { inner: Arc::new(Mutex::new(Pages { records, file: Some(file) })) })
     }
 
-    /// Reads a ledger that another process writes. A last line without its end is not there yet.
+    /// Reads a ledger that another process writes. An incomplete last line is ignored.
     pub fn read(path: &Path) -> io::Result<Vec<Record>> {
         let text = std::fs::read_to_string(path)?;
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).map_err(io::Error::from)).collect()
     }
 
-    /// Appends a record: to the file with a single write, so that a reader never sees half of two.
+    /// Appends a record: with a single write to the file, so a reader never sees a partial mix of two records.
     pub fn append(&self, record: Record) {
         let mut pages = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &mut pages.file
@@ -82,7 +82,7 @@ impl Ledger {
         pages.records.push(record);
     }
 
-    /// Everything so far, oldest first.
+    /// All records, oldest first.
     pub fn records(&self) -> Vec<Record> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).records.clone()
     }

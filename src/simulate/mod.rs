@@ -1,15 +1,15 @@
-//! Stand-ins for the outside world that tests, the demo and the command line talk to over real HTTP. They
-//! share no code with the connectors: a mistake made in both places would hide itself.
+//! Simulators of the external systems, which tests, the demo and the command line use over HTTP. They share no
+//! code with the connectors: a mistake in shared code would stay undetected.
 //!
 //! | file | what |
 //! |---|---|
 //! | `onelogin`, `jumio`, `mailbox` | the simulated systems, each with a page for people and knobs for tests |
 //! | `office` | an HR system, a ticketing system, a pager and a collector of events |
-//! | `serving`, `fault`, `page` | the server, the faults and the pages that all of them have |
-//! | `ledger` | what they were asked to do and did |
+//! | `serving`, `fault`, `page` | the server, the faults and the pages that all of them share |
+//! | `ledger` | the requests they received and the results |
 //! | `town` | all of them on one clock |
-//! | `which` | which of them somebody asks for |
-//! | `applicant` | a person who registers and proves who they are |
+//! | `which` | selects the simulators to run |
+//! | `applicant` | a person who registers and proves their identity |
 
 pub mod applicant;
 pub mod fault;

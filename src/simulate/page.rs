@@ -1,14 +1,14 @@
-//! The pages on which people see a simulated system and play in it: no script, forms only.
+//! The HTML pages that show a simulated system and its actions: no script, forms only.
 
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 
-/// Text as a part of a page.
+/// Escapes text for HTML.
 pub(super) fn html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A page. Title and body are HTML.
+/// An HTML document. Title and body are HTML.
 pub(super) fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title><style>\
@@ -20,7 +20,7 @@ pub(super) fn document(title: &str, body: &str) -> String {
     )
 }
 
-/// The same as an answer. Its address stays here: it may hold a token.
+/// An HTML document as a response. It sends no referrer, because its address may contain a token.
 pub(super) fn page(code: StatusCode, title: &str, body: &str) -> Response {
     (code, [(header::REFERRER_POLICY, "no-referrer")], Html(document(title, body))).into_response()
 }

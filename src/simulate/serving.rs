@@ -1,4 +1,4 @@
-//! The server under every simulator. It must not know what is served.
+//! The server of every simulator. This module must not know the served routes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,20 +10,20 @@ use axum::response::Response;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// A simulator that is being served. It stops when this is dropped.
+/// A served simulator. Dropping it stops the server.
 #[derive(Debug)]
 pub struct Serving {
-    /// The base address, without a slash at the end.
+    /// The base address, without a trailing slash.
     pub url: String,
     stop: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
 }
 
-/// Ends once the simulator stops.
+/// Changes to true when the simulator stops.
 type Stopped = watch::Receiver<bool>;
 
 impl Serving {
-    /// Binds and serves; port 0 takes a free one. `name` is for the log.
+    /// Binds and serves; port 0 picks a free port. `name` is for the log.
     pub(super) async fn start(name: &'static str, address: SocketAddr, router: Router) -> io::Result<Self> {
         let listener = tokio::net::TcpListener::bind(address).await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -38,7 +38,7 @@ impl Serving {
         Ok(Self { url, stop, server: Some(server) })
     }
 
-    /// Works beside the server, until it stops.
+    /// Runs a future beside the server until the server stops.
     pub(super) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stopped = ended(self.stop.subscribe());
         tokio::spawn(async move {
@@ -49,7 +49,7 @@ impl Serving {
         });
     }
 
-    /// Stops, and waits for the requests that are under way; those that hang are ended.
+    /// Stops the server and waits for running requests; requests that hang are aborted.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         if let Some(server) = self.server.take() {
@@ -71,7 +71,7 @@ async fn ended(mut stopped: Stopped) {
 async fn until_stopped(State(stopped): State<Stopped>, request: Request, next: Next) -> Response {
     tokio::select! {
         answer = next.run(request) => answer,
-        // A request that hangs ends with the simulator.
+        // A request that hangs ends when the simulator stops.
         () = ended(stopped) => Response::default(),
     }
 }

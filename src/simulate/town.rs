@@ -1,4 +1,4 @@
-//! All simulated systems on one clock with one ledger, as the demo, the tests and `proofd simulate` need them.
+//! All simulators with one clock and one ledger, for the demo, the tests and `proofd simulate`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use super::ledger::Ledger;
 use super::{Serving, jumio, mailbox, office, onelogin};
 use crate::model::Clock;
 
-/// The simulators and their servers; they stop when this is dropped.
+/// The simulators and their servers; dropping it stops them.
 #[derive(Debug)]
 pub struct Town {
     pub onelogin: onelogin::Simulator,
@@ -35,7 +35,7 @@ impl Default for Credentials {
     }
 }
 
-/// Where the servers listen; port 0 takes a free one.
+/// Addresses of the servers; port 0 picks a free port.
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
     pub onelogin: SocketAddr,
@@ -104,7 +104,7 @@ impl Town {
         })
     }
 
-    /// The `connectors:` part of a `proofd.yaml` that is connected to this town.
+    /// The `connectors:` section of a `proofd.yaml` for this town.
     pub fn connectors_yaml(&self, credentials: &Credentials) -> String {
         let (onelogin, jumio, smtp) =
             (&self.onelogin_served.url, &self.jumio_served.url, self.mailbox_served.smtp);
@@ -138,7 +138,7 @@ impl Town {
         )
     }
 
-    /// Lets OneLogin broadcast its events to the daemon at this address.
+    /// Configures OneLogin to broadcast its events to the daemon at this address.
     pub fn broadcast_to(&self, daemon: &str) {
         let url = format!("{daemon}/hooks/onelogin");
         self.onelogin.turn(|knobs| {

@@ -1,4 +1,4 @@
-//! Which simulators of a town somebody asks for, and where they are.
+//! Selection of simulators and their addresses.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ pub enum Which {
 }
 
 impl Which {
-    /// Where to listen: from one address on, the ports follow each other. Port 0 takes free ones.
+    /// The addresses to listen on: consecutive ports from one address. Port 0 picks free ports.
     pub fn addresses(self, listen: SocketAddr) -> Addresses {
         let after = |steps: u16| match listen.port() {
             0 => listen,
@@ -43,7 +43,7 @@ impl Which {
         self == Self::All || self == other
     }
 
-    /// The addresses of a town that runs, for programs that wait for it.
+    /// The addresses of a running town, for programs that wait for it.
     pub fn running(self, town: &Town, credentials: &Credentials) -> Map<String, Value> {
         let mut up = Map::new();
         if self.shows(Self::Onelogin) {

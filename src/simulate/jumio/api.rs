@@ -1,4 +1,4 @@
-//! The vendor's auth, account, upload and status hosts. It must not know results.
+//! The vendor's auth, account, upload and status hosts. This module must not know results.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -27,7 +27,7 @@ pub(super) fn routes() -> Router<Simulator> {
         .route("/status", get(health))
 }
 
-/// Which family of error bodies a host uses, and which permission it asks for.
+/// A host: it determines the format of error bodies and the required permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Host {
     Account,
@@ -51,7 +51,7 @@ pub(super) fn refuse(host: Host, code: u16, message: &str, uri: &Uri) -> Respons
     }
 }
 
-/// The edge refuses a request without a name before any host sees it, and not in JSON.
+/// Refuses a request without a user agent. The vendor's edge does so before any host, and not in JSON.
 fn nameless(headers: &HeaderMap) -> Option<Response> {
     let agent = headers.get(header::USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
     let page = || (StatusCode::FORBIDDEN, Html("<html><h1>403 Forbidden</h1></html>")).into_response();
@@ -67,7 +67,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Simulator {
-    /// Why a request may not go on: without a name or a valid token, not permitted, or over the limit.
+    /// The refusal of a request without a user agent or a valid token, not permitted, or over the rate limit.
     pub(super) fn refusal(
         &self,
         host: Host,
@@ -178,7 +178,7 @@ fn start(
     })
 }
 
-/// The answer to a start.
+/// The body of the answer to a start.
 fn started(one: &Execution, base: &str) -> Value {
     let mut body = json!({"timestamp": "", "account": {"id": one.account}});
     if let Some(href) = &one.href {

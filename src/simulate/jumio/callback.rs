@@ -1,5 +1,5 @@
-//! The vendor's callbacks: unsigned, without a result, sent when they are due. It must not know statuses'
-//! meaning.
+//! The vendor's callbacks: unsigned, without a result, sent when due. This module must not interpret
+//! statuses.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::Simulator;
 use super::execution::Execution;
 use crate::model::Timestamp;
 
-/// A callback that waits to be sent.
+/// A callback that is waiting to be sent.
 #[derive(Debug, Clone)]
 pub(super) struct Delivery {
     pub due: Timestamp,
@@ -24,7 +24,7 @@ pub(super) fn time(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// `account` and `workflowExecution` as both the callback and the status call show them.
+/// The members `account` and `workflowExecution` of both the callback and the status call.
 pub(super) fn pointers(one: &Execution, status: &str, base: &str, long_href: bool) -> (Value, Value) {
     let account = format!("{base}/retrieval/api/v1/accounts/{}", one.account);
     let href = match long_href {
@@ -48,9 +48,9 @@ pub(super) fn body(one: &Execution, status: &str, sent: Timestamp, base: &str, l
     body
 }
 
-/// Sends what becomes due, one after the other, for as long as it is polled.
+/// Sends due callbacks one after the other, for as long as the future is polled.
 pub(super) async fn deliver(simulator: Simulator) {
-    // A second installation is refused, which is as good.
+    // An error means that a provider is already installed, which is sufficient.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()

@@ -1,4 +1,4 @@
-//! What a test or a demo does to the simulator: in the process, and the same over HTTP under `/_sim`.
+//! Control of the simulator by a test or a demo: in the process, and the same over HTTP under `/_sim`.
 
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -15,10 +15,10 @@ use super::memory::Account;
 use super::world::{Denied, Refusal, World};
 use crate::model::Timestamp;
 
-/// The key of the full check that `enrol` runs.
+/// The workflow key of the full check that `enrol` runs.
 const FULL: u32 = 10_011;
 
-/// Why an action on an execution was not done.
+/// Why an action on an execution failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unknown {
     #[error("there is no such execution: list them with GET /_sim/executions")]
@@ -36,7 +36,7 @@ impl Simulator {
         self.act(|world, _| world.knobs = knobs);
     }
 
-    /// Changes some knobs and leaves the others.
+    /// Changes some knobs and keeps the others.
     pub fn turn(&self, change: impl FnOnce(&mut Knobs)) {
         self.act(|world, _| change(&mut world.knobs));
     }
@@ -50,7 +50,7 @@ impl Simulator {
         self.act(|world, _| Some(world.executions[world.find(execution)?].clone()))
     }
 
-    /// The execution whose web client is at this address.
+    /// The execution whose web client has this address.
     pub fn at(&self, href: &str) -> Option<Execution> {
         let leads = |one: &&Execution| one.href.as_deref() == Some(href) && !one.deleted;
         self.act(|world, _| world.executions.iter().rev().find(leads).cloned())
@@ -72,12 +72,12 @@ impl Simulator {
         self.play(execution, World::capture)
     }
 
-    /// The person finishes; the script says what comes of it. `None`: the mock dialect's script, or a pass.
+    /// The person finishes; the script sets the result. `None`: the mock dialect's script, or a pass.
     pub fn finish(&self, execution: &str, script: Option<Script>) -> Result<Execution, Unknown> {
         self.play(execution, |world, index, at| world.finish(index, script, at))
     }
 
-    /// The person opens the link and closes the tab; the clock does the rest.
+    /// The person opens the link and closes the tab; the session then expires by the clock.
     pub fn abandon(&self, execution: &str) -> Result<Execution, Unknown> {
         self.open(execution)
     }
@@ -87,7 +87,7 @@ impl Simulator {
         self.play(execution, World::expire)
     }
 
-    /// What the vendor remembers of every account.
+    /// What the vendor stores about every account.
     pub fn accounts(&self) -> Vec<Account> {
         self.act(|world, _| world.accounts.keys().filter_map(|account| world.account(account)).collect())
     }
@@ -96,7 +96,7 @@ impl Simulator {
         self.act(|world, _| world.account(account))
     }
 
-    /// A person passes a full check on a new account, as if it had happened before anybody looked.
+    /// A person passes a full check on a new account, as preparation before the test begins.
     pub fn enrol(&self, person: &str, script: Script) -> Result<Execution, Unknown> {
         let order = Order {
             customer_internal_reference: format!("enrolment of {person}"),
@@ -119,12 +119,12 @@ impl Simulator {
         self.act(|world, now| world.wipe(account, now));
     }
 
-    /// Deletes an account with everything on it, as somebody else may do; false if there is none.
+    /// Deletes an account with all its data, as another client may do; false if there is none.
     pub fn forget(&self, account: &str) -> bool {
         self.act(|world, now| world.forget(account, now))
     }
 
-    /// The vendor forgets its token: the next call with it is a 401.
+    /// Invalidates the vendor's token: the next call with it is answered with 401.
     pub fn revoke_token(&self) {
         self.act(|world, _| world.token = None);
     }

@@ -1,4 +1,4 @@
-//! One workflow execution: its statuses over time and what the applicant did. It must not know HTTP.
+//! One workflow execution: its statuses over time and the applicant's actions. This module must not know HTTP.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::plan::Plan;
 use crate::model::Timestamp;
 
-/// Without an action for this long, a started session ends.
+/// A started session without an action for this long expires.
 pub(super) const INACTIVITY: TimeDelta = TimeDelta::minutes(15);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl Status {
     }
 }
 
-/// How a check ends, in the vendor's decision types or beside them.
+/// The result of a check: the vendor's decision types and further cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -46,23 +46,23 @@ pub enum Outcome {
     Pass,
     Warn,
     Reject,
-    /// Everything is fine, only the face is not that of the document (or of the enrolled person).
+    /// Everything passes except the face: it does not match the document (or the enrolled person).
     FaceMismatch,
     /// PASSED, with the capabilities of `missing` left out.
     PassWithout,
     /// PASSED, with `capabilities: {}`.
     PassEmpty,
-    /// The selfie cannot be used, so the face is compared with nothing.
+    /// The selfie is unusable, so no face comparison is made.
     PoorImage,
 }
 
-/// What the applicant's capture leads to.
+/// The result of the applicant's capture.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Script {
     pub outcome: Outcome,
-    /// Whose face is held to the camera, by any name; without it the account's person, or a stranger where
-    /// the outcome is a mismatch. On a fresh document it is the document's face too, unless that mismatches.
+    /// The face shown to the camera, by any name. Without it: the account's person, or a stranger if the outcome is a
+    /// mismatch. A new document shows the same face, unless the outcome is a mismatch.
     pub face: Option<String>,
     /// Labels of the warning or rejection, `LABEL` or `capability:LABEL`.
     pub labels: Vec<String>,
@@ -78,17 +78,17 @@ pub struct Script {
 }
 
 impl Script {
-    /// The person of the account; what is on file decides.
+    /// The account's person; the data on file sets the result.
     pub fn same_person() -> Self {
         Self::default()
     }
 
-    /// Somebody else.
+    /// A person other than the account's.
     pub fn another_person() -> Self {
         Self { outcome: Outcome::FaceMismatch, ..Self::default() }
     }
 
-    /// Somebody whose face has a name: the same name on several accounts is the same person.
+    /// A person with a named face: the same name on several accounts is the same person.
     pub fn face_of(name: &str) -> Self {
         Self { face: Some(name.to_owned()), ..Self::default() }
     }
@@ -98,19 +98,19 @@ impl Script {
     }
 }
 
-/// What an execution's pictures showed and what came of comparing them.
+/// The faces in an execution's pictures and the result of comparing them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Faces {
-    /// Whose face was held to the camera.
+    /// The face shown to the camera.
     pub shown: Option<String>,
-    /// Whose face the selfie had to match: the document's, or the one on file; none if that was gone.
+    /// The face that the selfie must match: the document's, or the one on file; none if that was deleted.
     pub wanted: Option<String>,
     /// The execution that put the wanted face on file, if it was on file.
     pub from: Option<String>,
     /// Earlier executions with the shown face, as a face search finds them.
     pub found: Vec<String>,
-    /// There were so many that the vendor rejects for it.
+    /// The vendor rejects because it found too many earlier executions.
     pub too_many: bool,
 }
 
@@ -124,12 +124,12 @@ impl Faces {
 pub struct Credential {
     pub id: String,
     pub category: &'static str,
-    /// On file from an earlier execution.
+    /// Reused from an earlier execution.
     pub existing: bool,
     pub captured: bool,
 }
 
-/// A start as it was asked for.
+/// The parameters of a start.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
@@ -141,9 +141,9 @@ pub struct Order {
     pub error_url: Option<String>,
     pub locale: String,
     pub lifetime_seconds: i64,
-    /// The id of a credential that the start wants to use again.
+    /// The id of the credential that the start reuses.
     pub existing: Option<String>,
-    /// The outcome asked for in the mock dialect.
+    /// The script that the reference sets in the mock dialect.
     pub mock: Option<Script>,
 }
 
@@ -165,7 +165,7 @@ pub struct Execution {
     pub completed_at: Option<Timestamp>,
     pub wiped_out_at: Option<Timestamp>,
     pub credentials: Vec<Credential>,
-    /// The script of the capture, once it ended.
+    /// The script of the capture, once it has ended.
     pub result: Option<Script>,
     pub faces: Faces,
     #[serde(skip)]
@@ -183,7 +183,7 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// The next moment at which the status changes by itself.
+    /// The next time at which the status changes without an action.
     pub(super) fn next(&self) -> Option<Timestamp> {
         match self.status {
             Status::Initiated => Some(self.expires_at),
@@ -202,12 +202,12 @@ impl Execution {
         }
     }
 
-    /// Whether data of this execution can still be used: it was processed and nothing removed it.
+    /// Whether data of this execution is still usable: it was processed, not wiped and not deleted.
     pub(super) fn remembered(&self) -> bool {
         self.status == Status::Processed && self.wiped_out_at.is_none() && !self.deleted
     }
 
-    /// Whether the person has to show a document, and not only a face.
+    /// Whether the person must show a document as well as a face.
     pub fn takes_document(&self) -> bool {
         self.plan.takes_document()
     }

@@ -1,69 +1,69 @@
-//! What the simulated vendor does differently from a well-behaved one. The defaults are the well-behaved
-//! vendor. It must not know how a knob is carried out.
+//! Deviations of the simulated vendor from a well-behaved one. The defaults describe the well-behaved vendor.
+//! This module must not know how a knob is implemented.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::simulate::fault::Fault;
 
-/// Everything that can be turned. `PUT /_sim/knobs` replaces all of it; what is left out is the default.
+/// All knobs. `PUT /_sim/knobs` replaces the whole set; omitted knobs get their default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
     pub callbacks: Callbacks,
-    /// Whether `href` of a callback and of a status names the account too.
+    /// Whether `href` of a callback and of a status also contains the account.
     pub long_href: bool,
-    /// How often a callback that was not answered with 2xx is sent again. Unknown of the vendor.
+    /// How often a callback without a 2xx answer is sent again. The vendor's number is unknown.
     pub callback_retries: u32,
     pub callback_retry_seconds: u32,
-    /// Where callbacks go when a start names no address.
+    /// Address of callbacks if a start names none.
     pub portal_callback_url: Option<String>,
     pub expired: Expired,
     /// Seconds from the end of capture to the result.
     pub processing_seconds: u32,
-    /// How many reads of the details answer 404 after PROCESSED.
+    /// Number of reads of the details that answer 404 after PROCESSED.
     pub early_details_404: u32,
     /// Whether the status call shows ACQUISITION_STARTED (else INITIATED) during capture.
     pub report_started: bool,
-    /// A status nobody has heard of, reported and called back while a result is being processed.
+    /// An undefined status that is reported and called back while a result is being processed.
     pub unknown_status: Option<String>,
-    /// What else the details of a finished execution say, as a JSON merge patch: words and checks that came
-    /// later, a second document.
+    /// A JSON merge patch for the details of a finished execution: words and checks that were added later, a
+    /// second document.
     pub details_patch: Option<Value>,
-    /// Limits per second of the clock, with the documented 429.
+    /// Applies limits per second of the clock, with the documented 429.
     pub rate_limits: bool,
     pub token_seconds: u32,
-    /// `expires_in` always says the full life, even of a token that is partly used up.
+    /// `expires_in` always reports the full lifetime, even for a partly used token.
     pub full_expires_in: bool,
     pub permissions: Permissions,
-    /// 200, or 201 as some clients report.
+    /// Status of a created execution: 200, or 201 as some clients report.
     pub create_status: u16,
-    /// The answer to the start of an authentication or of a workflow with an existing ID where nothing is on
-    /// file. Unknown of the vendor.
+    /// Status for the start of an authentication, or of a workflow with an existing ID, if nothing is on file. The
+    /// vendor's status is unknown.
     pub not_enrolled_status: u16,
-    /// Its body, if it is not the account host's usual one.
+    /// Body of that answer, if it differs from the account host's usual one.
     pub not_enrolled_body: Option<Value>,
-    /// What puts a face on file.
+    /// Which executions put a face on file.
     pub enrolment: Enrolment,
     /// Seconds after an account's last activity until its data is wiped.
     pub retention_seconds: Option<u32>,
-    /// How a wiped execution reads.
+    /// How the API shows a wiped execution.
     pub wiped: Wiped,
-    /// An account whose data was wiped is not known any more: every start on it is a 404.
+    /// An account with wiped data is unknown to the API: every start on it is a 404.
     pub wiped_account_unknown: bool,
     /// A check of a document finds earlier executions with the same face, on any account.
     pub repeated_face: bool,
-    /// How many there must be before the vendor warns of them.
+    /// Number of matches from which the vendor warns.
     pub repeated_face_after: u32,
-    /// How many there must be before it rejects for them, as one integration saw after five attempts.
+    /// Number of matches from which the vendor rejects, as one integration observed after five attempts.
     pub repeated_face_rejects_after: Option<u32>,
-    /// Callback, success and error addresses must be https, without port, address or fragment.
+    /// Callback, success and error addresses must use https, without a port, an IP address or a fragment.
     pub strict_urls: bool,
-    /// A JSON object as customerInternalReference scripts the outcome.
+    /// A JSON object as customerInternalReference sets the outcome.
     pub mock_dialect: bool,
     /// Keys of workflows that check a new selfie against the ID on file.
     pub existing_id_keys: Vec<u32>,
-    /// Whether those have a link; the vendor's pages contradict each other.
+    /// Whether these workflows have a link; the vendor's pages contradict each other.
     pub existing_id_on_web: bool,
     pub redirect: Redirect,
     /// UP, DEGRADED or DOWN.
@@ -117,7 +117,7 @@ pub enum Callbacks {
     None,
     Once,
     Twice,
-    /// The final one first, then the intermediate ones.
+    /// The final callback first, then the intermediate ones.
     OutOfOrder,
     /// PROCESSED is called back when capture ends; the result follows at least ten seconds later.
     Early,
@@ -137,9 +137,9 @@ pub enum Expired {
     NotFound,
     /// As `Old`, and only the details say that it expired: the status is PROCESSED.
     Late,
-    /// As `New`, and both the status and the details say PROCESSED: only the decision's label tells.
+    /// As `New`, and both the status and the details report PROCESSED: only the decision's label differs.
     Unsaid,
-    /// As `Unsaid`, with the old decision: nothing tells but that no check was made.
+    /// As `Unsaid`, with the old decision: the only sign is that no check was made.
     Nowhere,
 }
 
@@ -158,43 +158,43 @@ impl Expired {
     }
 }
 
-/// What puts the face of an execution on file.
+/// Which execution puts a face on file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Enrolment {
-    /// A passed liveness, as the vendor writes, even if the run was rejected for something else.
+    /// One with a passed liveness check, as the vendor documents, even if the run was rejected for another reason.
     Liveness,
-    /// Only a run that passed as a whole.
+    /// Only one whose whole run passed.
     PassedRun,
 }
 
-/// How an execution reads whose data was wiped.
+/// How the API shows an execution with wiped data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wiped {
     /// `wipedOutAt`, the decision, and `capabilities: {}`.
     Emptied,
-    /// The same without saying that it was wiped.
+    /// The same without `wipedOutAt`.
     Silently,
-    /// The decision is gone too.
+    /// As `Emptied`, and without the decision.
     Undecided,
-    /// The details are a 404, the status is not.
+    /// The details are a 404; the status is still served.
     NoDetails,
     /// Everything is a 404.
     Gone,
 }
 
-/// Which parameters the redirect at the end of capture carries.
+/// The parameters of the redirect at the end of capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Redirect {
-    /// As written down, with `errorCode`.
+    /// As documented, with `errorCode`.
     Documented,
     /// As the current web client sends them, with `publicErrorCode` and the legacy names.
     Observed,
 }
 
-/// What the portal lets the OAuth client do.
+/// Permissions of the OAuth client, as set in the portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Permissions {

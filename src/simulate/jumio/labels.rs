@@ -1,4 +1,4 @@
-//! Where the vendor's labels belong. It must not know executions.
+//! The capabilities of the vendor's labels. This module must not know executions.
 
 use super::execution::Outcome;
 
@@ -39,8 +39,8 @@ const LIVENESS: &[&str] = &[
     "FACE_NOT_FULLY_VISIBLE",
 ];
 
-/// The capability and the label of `LABEL` or `capability:LABEL`; an unknown label is one of imageChecks,
-/// where most of the vendor's new ones have appeared.
+/// The capability and the label of `LABEL` or `capability:LABEL`. An unknown label belongs to imageChecks, where
+/// most of the vendor's new labels have appeared.
 pub(super) fn place(text: &str) -> (&str, &str) {
     if let Some(split) = text.split_once(':') {
         return split;

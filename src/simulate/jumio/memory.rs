@@ -1,5 +1,5 @@
-//! What the vendor remembers of accounts: whose they are, which face and which document is on file and by
-//! which execution, and until when. It must not know HTTP.
+//! The vendor's data about accounts: the holder, the face and document on file, the execution that put them
+//! there, and how long they are kept. This module must not know HTTP.
 
 use std::collections::BTreeMap;
 
@@ -19,20 +19,20 @@ use crate::model::Timestamp;
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     pub account: String,
-    /// The person it was made for. A truth of the simulated world, not of the vendor: nothing wipes it.
+    /// The person the account was created for. Known only to the simulator, so it is never wiped.
     pub holder: String,
     /// The face on file, by name.
     pub face: Option<String>,
     /// The execution that enrolled it.
     pub enrolled_by: Option<String>,
-    /// The document credential on file that can be used again.
+    /// The reusable document credential on file.
     pub document: Option<String>,
-    /// When its data goes, if nothing happens until then.
+    /// When its data is wiped, if nothing happens before.
     pub kept_until: Option<Timestamp>,
     pub wiped: bool,
 }
 
-/// Whether a face is on file because of an execution.
+/// Whether an execution puts its face on file.
 pub(super) fn enrols(one: &Execution, knobs: &Knobs) -> bool {
     let passed = || result::decision(one, knobs.expired).kind == "PASSED";
     one.remembered() && result::face_enrolled(one) && (knobs.enrolment == Enrolment::Liveness || passed())
@@ -44,7 +44,7 @@ impl World {
         self.executions.iter().rev().find(|one| one.account == account && enrols(one, &self.knobs))
     }
 
-    /// Whether a start can be made that needs a face.
+    /// Whether a start that needs a face is possible.
     pub fn has_face(&self, account: Option<&str>) -> bool {
         account.is_some_and(|account| self.enrolment(account).is_some())
     }
@@ -59,7 +59,7 @@ impl World {
             .find(|(_, id)| named.is_none_or(|named| *id == named))
     }
 
-    /// The usable document that a start may use again.
+    /// The id of the usable document that a start may reuse.
     pub fn owned_id(&self, account: Option<&str>, needs: Needs, named: Option<&str>) -> Option<String> {
         let named_if_needed = match needs {
             Needs::NamedId => named.is_some(),
@@ -70,13 +70,13 @@ impl World {
         Some(id.to_owned())
     }
 
-    /// Whose account it is: the person as the first start named them, else nobody else's.
+    /// Creates an account for the person that the first start names, otherwise for a person of its own.
     pub fn open_account(&mut self, account: &str, order: &Order) {
         let holder = order.user_reference.clone().unwrap_or_else(|| account.to_owned());
         self.accounts.entry(account.to_owned()).or_insert(holder);
     }
 
-    /// What the pictures of an execution show, compared with what is on file now.
+    /// The faces in an execution's pictures, compared with the face on file now.
     pub fn look(&self, index: usize, script: &Script) -> Faces {
         let one = &self.executions[index];
         let holder = self.accounts.get(&one.account).unwrap_or(&one.account);
@@ -113,7 +113,7 @@ impl World {
         Faces { shown: Some(shown), wanted, from, found, too_many }
     }
 
-    /// When the data of accounts goes: counted from the last thing that happened on each, never during one.
+    /// When the data of each account is wiped: counted from its last event, never during an execution.
     fn kept_until(&self) -> BTreeMap<&str, Timestamp> {
         let Some(retention) = self.knobs.retention_seconds else { return BTreeMap::new() };
         let retention = TimeDelta::seconds(i64::from(retention));
@@ -127,12 +127,12 @@ impl World {
         due.filter_map(|(account, (ended, _))| Some((account, ended? + retention))).collect()
     }
 
-    /// The next moment at which something is wiped.
+    /// The next time at which data is wiped.
     pub fn next_wipe(&self) -> Option<Timestamp> {
         self.kept_until().into_values().min()
     }
 
-    /// Wipes what is past its retention at `at`.
+    /// Wipes data whose retention has ended at `at`.
     pub fn retain(&mut self, at: Timestamp) {
         let due = self.kept_until().into_iter().filter(|(_, until)| *until <= at);
         let due: Vec<_> = due.map(|(account, until)| (account.to_owned(), until)).collect();

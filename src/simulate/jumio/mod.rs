@@ -1,7 +1,7 @@
-//! A stand-in for Jumio's KYX platform: accounts, workflow executions, results, callbacks and the person's
-//! web page, on a clock, with every documented and observed oddity behind a knob. All of the vendor's hosts
+//! A simulator of Jumio's KYX platform: accounts, workflow executions, results, callbacks and the person's
+//! web page, on a given clock. Every documented and observed deviation has a knob. All of the vendor's hosts
 //! are served under one base address by a path prefix: `/auth`, `/account`, `/api`, `/retrieval`, `/web` and
-//! `/status`; `/_sim` is ours. It must not know the connectors.
+//! `/status`; `/_sim` controls the simulator. This module must not know the connectors.
 
 mod api;
 mod callback;
@@ -41,12 +41,12 @@ use super::fault::strike;
 use super::ledger::Ledger;
 use crate::model::{Clock, Timestamp};
 
-/// What a simulator is made of.
+/// Options of a simulator.
 #[derive(Clone)]
 pub struct Options {
     pub client_id: String,
     pub client_secret: String,
-    /// Ids are the same for the same seed.
+    /// Seed of the ids: the same seed gives the same ids.
     pub seed: u64,
 }
 
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// A simulated vendor. Clones are the same vendor.
+/// A simulated vendor. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Simulator {
     inner: Arc<Inner>,
@@ -77,7 +77,7 @@ impl Simulator {
         Self { inner: Arc::new(Inner { options, clock, world, changed: watch::Sender::new(()) }) }
     }
 
-    /// The whole vendor. Callbacks are only sent while it is served with [`Simulator::serve`].
+    /// The routes of all hosts. Callbacks are sent only while it is served with [`Simulator::serve`].
     pub fn router(&self) -> axum::Router {
         let vendor = api::routes().merge(retrieval::routes()).merge(page::routes());
         let faulty = axum::middleware::from_fn_with_state(self.clone(), faulty);
@@ -88,7 +88,7 @@ impl Simulator {
             .with_state(self.clone())
     }
 
-    /// Binds and serves until the answer is dropped. Port 0 takes a free one.
+    /// Binds and serves until the returned value is dropped. Port 0 picks a free port.
     pub async fn serve(&self, address: SocketAddr) -> io::Result<Serving> {
         let serving = Serving::start("Jumio", address, self.router()).await?;
         self.set_base(&serving.url);
@@ -96,12 +96,12 @@ impl Simulator {
         Ok(serving)
     }
 
-    /// The address that links and `href`s begin with, where it is not the one that is served (a proxy).
+    /// Sets the base of links and `href`s if it differs from the served address (a proxy).
     pub fn set_base(&self, base: &str) {
         self.act(|world, _| base.trim_end_matches('/').clone_into(&mut world.base));
     }
 
-    /// Brings the world up to now, changes it, and wakes the callbacks.
+    /// Advances the state to the present, applies a change and wakes the callbacks.
     fn act<T>(&self, change: impl FnOnce(&mut World, Timestamp) -> T) -> T {
         let now = self.inner.clock.now();
         let mut world = self.inner.world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,7 +121,7 @@ impl Simulator {
         Arc::clone(&self.inner.clock)
     }
 
-    /// The callbacks to send now, and the next moment at which something happens by itself.
+    /// The callbacks to send now, and the time of the next scheduled change.
     fn take_due(&self) -> (Vec<Delivery>, Option<Timestamp>) {
         let now = self.inner.clock.now();
         let mut world = self.inner.world.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Reads and refuses the body of a start as the vendor documents it. It must not know accounts.
+//! Parsing and validation of a start's body, as the vendor documents it. This module must not know accounts.
 
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
@@ -18,7 +18,7 @@ const RESERVED: &[&str] = &[
     "transactionStatus",
 ];
 
-/// The order in a body, or the vendor's complaint.
+/// Parses a body; the error is the vendor's message.
 pub(super) fn read(body: &[u8], knobs: &Knobs) -> Result<Order, String> {
     let body: Value = serde_json::from_slice(body).map_err(|_| "Request body is not valid JSON")?;
     let body = body.as_object().ok_or("Request body must be an object")?;
@@ -102,7 +102,7 @@ fn key(definition: &Map<String, Value>) -> Result<u32, String> {
     .ok_or_else(|| "workflowDefinition.key is unknown".into())
 }
 
-/// Checks the credentials that a start asks for; hands back the id of an ID that it wants to use again.
+/// Validates the credentials of a start and returns the id of a reused ID document.
 fn credentials(definition: &Map<String, Value>) -> Result<Option<String>, String> {
     let Some(list) = definition.get("credentials") else { return Ok(None) };
     let list = list.as_array().ok_or("workflowDefinition.credentials must be a list")?;
@@ -142,7 +142,7 @@ fn address(name: &str, text: &str, strict: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// `^([+-]?\d+)([smhd]{1})$`, from 5 minutes to 60 days.
+/// Parses a lifetime, `^([+-]?\d+)([smhd]{1})$`, from 5 minutes to 60 days.
 fn seconds(text: &str) -> Result<i64, String> {
     let wrong = || "tokenLifetime is invalid".to_owned();
     let unit = match text.chars().last() {
@@ -161,7 +161,7 @@ fn seconds(text: &str) -> Result<i64, String> {
     }
 }
 
-/// The vendor's own mock dialect: a JSON object in the reference.
+/// Parses the vendor's mock dialect: a JSON object in the reference.
 fn mock(reference: &str) -> Option<Script> {
     let object: Map<String, Value> = serde_json::from_str(reference).ok()?;
     let label = object.get("decisionLabel").and_then(Value::as_str);

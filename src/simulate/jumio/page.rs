@@ -1,4 +1,4 @@
-//! The pages of a person who plays the applicant: the vendor's web client behind `web.href`.
+//! The pages for a person who plays the applicant: the vendor's web client behind `web.href`.
 
 use axum::Router;
 use axum::extract::{Form, Path, Query, State};
@@ -60,7 +60,7 @@ async fn overview(State(simulator): State<Simulator>) -> Response {
     page(StatusCode::OK, "Simulated Jumio", &body)
 }
 
-/// A row of what is on file of an account.
+/// A table row with an account's data on file.
 fn remembered(account: &Account) -> String {
     let or_none = |text: &Option<String>| text.as_ref().map_or_else(|| "none".to_owned(), |text| html(text));
     let until = match (account.wiped, account.kept_until) {
@@ -162,7 +162,7 @@ async fn act(
     }
 }
 
-/// Sends the browser to where the start wanted it, or shows a last page.
+/// Redirects the browser to the start's address, or shows a final page.
 fn ended(one: &Execution, redirect: Redirect, refusal: Option<&Refusal>) -> Response {
     let target = if refusal.is_some() { &one.order.error_url } else { &one.order.success_url };
     let status = if refusal.is_some() { "ERROR" } else { "SUCCESS" };

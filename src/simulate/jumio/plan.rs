@@ -1,5 +1,5 @@
-//! The published standard workflows by key: which credentials they take and which capabilities they run. It
-//! must not know executions.
+//! The published standard workflows by key: their credentials and capabilities. This module must not know
+//! executions.
 
 use super::knobs::Knobs;
 
@@ -35,7 +35,7 @@ impl Plan {
         self.runs("authentication")
     }
 
-    /// Whether the person has to show a document.
+    /// Whether the person must show a document.
     pub fn takes_document(&self) -> bool {
         self.credentials.contains(&"ID") && self.needs == Needs::Nothing
     }

@@ -1,4 +1,4 @@
-//! What the details of an execution say. It must not know HTTP.
+//! The details of an execution. This module must not know HTTP.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Decision {
     score: f64,
 }
 
-/// The overall decision, as it would be read at the end.
+/// The overall decision at the end of an execution.
 pub(super) fn decision(one: &Execution, expired: Expired) -> Decision {
     let script = match (one.status, &one.result) {
         (Status::Processed, Some(script)) => script,
@@ -49,12 +49,12 @@ pub(super) fn decision(one: &Execution, expired: Expired) -> Decision {
     }
 }
 
-/// What came of holding the shown face beside the wanted one.
+/// The result of comparing the shown face with the wanted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compared {
     Same,
     Other,
-    /// What was on file at the start is gone.
+    /// The face that was on file at the start has been deleted.
     WithNothing,
 }
 
@@ -65,7 +65,7 @@ fn compared(one: &Execution) -> Compared {
     if one.faces.wanted.is_some() { Compared::Other } else { Compared::WithNothing }
 }
 
-/// Type and label of every capability, usability of the document under `usability`.
+/// Type and label of every capability; the document's usability is under `usability`.
 fn verdicts(one: &Execution) -> BTreeMap<&'static str, (&'static str, String)> {
     let mut verdicts: BTreeMap<_, _> = one
         .plan
@@ -89,7 +89,7 @@ fn verdicts(one: &Execution) -> BTreeMap<&'static str, (&'static str, String)> {
     verdicts
 }
 
-/// Capability, type and label of everything that is not as it should be.
+/// Capability, type and label of every check that did not pass.
 fn complaints(one: &Execution, script: &Script) -> Vec<(String, &'static str, String)> {
     let authenticates = one.plan.authenticates();
     let pair = |kind: &'static str, text: &str| {
@@ -117,7 +117,7 @@ fn complaints(one: &Execution, script: &Script) -> Vec<(String, &'static str, St
     let mut scripted: Vec<_> = script.labels.iter().map(|label| pair(kind, label)).collect();
     match script.outcome {
         Outcome::FaceMismatch | Outcome::Pass => scripted.clear(),
-        // Why an authentication failed stands in the steps; only a picture that is no use is told here.
+        // The steps give the reason of a failed authentication; the details report only an unusable picture.
         Outcome::Warn | Outcome::Reject if authenticates => scripted.retain(|(name, ..)| name == "usability"),
         Outcome::PoorImage => scripted.iter_mut().for_each(|(name, ..)| "usability".clone_into(name)),
         Outcome::Warn | Outcome::Reject | Outcome::PassWithout | Outcome::PassEmpty => {}
@@ -137,12 +137,12 @@ fn complaints(one: &Execution, script: &Script) -> Vec<(String, &'static str, St
     all
 }
 
-/// Whether what is said of usability is about a document that was shown, else it is about the face.
+/// Whether the usability verdict is about a shown document; otherwise it is about the face.
 fn about_document(one: &Execution, script: &Script) -> bool {
     script.outcome != Outcome::PoorImage && one.credential("ID").is_some_and(|id| !id.existing)
 }
 
-/// What is not executed because an earlier check did not pass.
+/// Marks the checks that are not executed because an earlier one did not pass.
 fn chain(verdicts: &mut BTreeMap<&'static str, (&'static str, String)>, document: bool) {
     let kind = |verdicts: &BTreeMap<&'static str, (&'static str, String)>, name: &str| {
         verdicts.get(name).map_or("PASSED", |verdict| verdict.0)
@@ -168,7 +168,7 @@ fn chain(verdicts: &mut BTreeMap<&'static str, (&'static str, String)>, document
     }
 }
 
-/// Whether the document of an execution can be used again.
+/// Whether the document of an execution is reusable.
 pub(super) fn id_usable(one: &Execution) -> bool {
     let Some(script) = one.result.as_ref().filter(|_| one.status == Status::Processed) else { return false };
     one.credential("ID").is_some()
@@ -176,7 +176,7 @@ pub(super) fn id_usable(one: &Execution) -> bool {
             || verdicts(one).get("usability").is_some_and(|verdict| verdict.0 == "PASSED"))
 }
 
-/// Whether the face of an execution passed liveness, so that it can be authenticated later.
+/// Whether the face of an execution passed liveness and can be authenticated later.
 pub(super) fn face_enrolled(one: &Execution) -> bool {
     let Some(script) = &one.result else { return false };
     let verdicts = verdicts(one);
@@ -193,13 +193,13 @@ fn left_out(script: &Script, capability: &str) -> bool {
     }
 }
 
-/// A stable id for a part of a result, made from the execution's.
+/// A stable id for a part of a result, derived from the execution's.
 fn id(one: &Execution, number: usize) -> String {
     let start = one.execution.len().saturating_sub(4);
     format!("{}{number:04x}", &one.execution[..start])
 }
 
-/// The credentials a capability looks at.
+/// The credentials that a capability checks.
 fn looks_at(capability: &str) -> &'static [&'static str] {
     match capability {
         "similarity" | "imageChecks" => &["SELFIE", "ID"],
@@ -249,7 +249,7 @@ fn entry(one: &Execution, number: &mut usize, verdict: (&str, &str), categories:
     })
 }
 
-/// Adds what a capability says beside its decision.
+/// Adds the data of a capability to its decision.
 fn attach(one: &Execution, name: &str, kind: &str, label: &str, base: &str, entry: &mut Value) {
     let ran = kind != "NOT_EXECUTED";
     if ran
@@ -279,8 +279,8 @@ fn attach(one: &Execution, name: &str, kind: &str, label: &str, base: &str, entr
     entry["data"] = data;
 }
 
-/// Everybody has a document of their own, as everybody has an account. A script's `documentNumber` under
-/// `extraction` shows somebody else's.
+/// The document number, derived from the account: each account has its own document. A script's
+/// `documentNumber` under `extraction` replaces it.
 fn number(one: &Execution) -> String {
     let hash = Sha256::digest(one.account.as_bytes());
     let number = hash.iter().take(4).fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
@@ -308,7 +308,7 @@ fn extraction(one: &Execution) -> Value {
     data
 }
 
-/// The whole answer to a read of the details.
+/// The complete answer to a read of the details.
 pub(super) fn details(one: &Execution, base: &str, knobs: &Knobs) -> Value {
     let (expired, wiped) = (knobs.expired, one.wiped_out_at.filter(|_| knobs.wiped != Wiped::Silently));
     let unsaid = one.status.is_final() && expired.details_say_processed();
@@ -355,7 +355,7 @@ fn parts(one: &Execution, credential: &super::execution::Credential, accounts: &
         let list: Vec<Value> = classifiers(credential.category)
             .iter()
             .map(|classifier| match *classifier {
-                // Its download has to be allowed by the vendor, which is not the rule.
+                // The vendor must permit its download, which is not the default.
                 "FACEMAP" => json!({"classifier": "FACEMAP"}),
                 other => {
                     let href = format!("{accounts}/credentials/{}/parts/{other}", credential.id);
@@ -378,7 +378,7 @@ pub(super) fn classifiers(category: &str) -> &'static [&'static str] {
     }
 }
 
-/// The answer to a read of the steps; the reason of a failed authentication is only here.
+/// The answer to a read of the steps; only the steps give the reason of a failed authentication.
 pub(super) fn steps(one: &Execution, expired: Expired) -> Value {
     let decision = decision(one, expired);
     let name = if one.plan.authenticates() { "AUTHENTICATION" } else { "ID_IV" };

@@ -16,7 +16,7 @@ use super::result;
 use super::token::Limited;
 use super::world::World;
 
-/// The smallest thing that begins and ends as a JPEG.
+/// The shortest byte sequence with the start and end of a JPEG.
 const IMAGE: &[u8] = &[0xff, 0xd8, 0xff, 0xe0, 0x00, 0x04, 0x00, 0x00, 0xff, 0xd9];
 
 pub(super) fn routes() -> Router<Simulator> {
@@ -41,7 +41,7 @@ fn gone(world: &World, index: usize) -> bool {
     world.executions[index].wiped_out_at.is_some()
 }
 
-/// Runs a read of one execution, if the request may and it exists.
+/// Reads one execution, if it exists and the request is permitted.
 fn read(
     simulator: &Simulator,
     place: &(String, String),
@@ -111,7 +111,7 @@ async fn details(
     })
 }
 
-/// RFC 7396.
+/// Applies a JSON merge patch (RFC 7396).
 fn merge(into: &mut Value, patch: &Value) {
     match (into, patch) {
         (Value::Object(fields), Value::Object(patch)) => {

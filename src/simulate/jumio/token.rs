@@ -1,4 +1,4 @@
-//! Tokens and request limits. It must not know executions beyond what a token carries.
+//! Tokens and request limits. This module must not know executions beyond a token's contents.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha512};
 use super::execution::Order;
 use crate::model::Timestamp;
 
-/// The OAuth token that is handed out to everyone within its life.
+/// The OAuth token that all requests receive during its lifetime.
 #[derive(Clone)]
 pub(super) struct Token {
     pub value: String,
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Token {
 }
 
 impl Token {
-    /// A token that is a JWT in shape, with `iat` and `exp`.
+    /// A token in the format of a JWT, with `iat` and `exp`.
     pub fn new(id: &str, at: Timestamp, seconds: u32) -> Self {
         let expires = at + TimeDelta::seconds(i64::from(seconds));
         let claims =
@@ -34,7 +34,7 @@ impl Token {
     }
 }
 
-/// The token of a link: as the vendor's, its claims are compressed and readable by the person who has it.
+/// The token of a link: like the vendor's, its claims are compressed and readable by its owner.
 pub(super) fn link(order: &Order, account: &str, execution: &str, at: Timestamp) -> String {
     let expires = at + TimeDelta::seconds(order.lifetime_seconds);
     let claims = json!({
@@ -54,7 +54,7 @@ fn signed(header: &str, claims: &[u8]) -> String {
     format!("{body}.{signature}")
 }
 
-/// A gzip file with stored blocks: readable by every decompressor, without a compressor.
+/// A gzip file with stored blocks: every decompressor reads it, and no compressor is needed.
 fn gzip(data: &[u8]) -> Vec<u8> {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let blocks: Vec<&[u8]> = data.chunks(usize::from(u16::MAX)).collect();
@@ -79,7 +79,7 @@ pub(super) enum Limited {
 }
 
 impl Limited {
-    /// Calls per second, and how many may come at once after a quiet time.
+    /// Calls per second, and the burst that is possible after a quiet time.
     fn rate(self) -> (i64, i64) {
         match self {
             Self::Token => (10, 10),
@@ -89,14 +89,14 @@ impl Limited {
     }
 }
 
-/// One bucket per kind of call, counted in thousandths of a call so that it fills exactly.
+/// One bucket per kind of call, counted in thousandths of a call for exact refills.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     buckets: BTreeMap<Limited, (i64, Timestamp)>,
 }
 
 impl Limits {
-    /// Takes one call out of the bucket, if there is one.
+    /// Takes one call from the bucket; false if it is empty.
     pub fn allow(&mut self, what: Limited, at: Timestamp) -> bool {
         let (rate, burst) = what.rate();
         let full = burst * 1000;

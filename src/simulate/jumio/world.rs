@@ -1,4 +1,4 @@
-//! The vendor's memory: accounts, executions, the token, and what becomes due. It must not know HTTP.
+//! The vendor's state: accounts, executions, the token, and what becomes due. This module must not know HTTP.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::simulate::ledger::{Ledger, Record, System};
 /// A refusal: the code and the message.
 pub(super) type Refusal = (u16, String);
 
-/// Why a start was not made; a body of its own where a knob gives one.
+/// Why a start was refused, with a special body if a knob sets one.
 pub(super) struct Denied {
     pub code: u16,
     pub message: String,
@@ -37,7 +37,7 @@ pub(super) struct World {
     pub base: String,
     pub token: Option<Token>,
     pub limits: Limits,
-    /// Account to the person it was made for.
+    /// Maps an account to the person it was created for.
     pub accounts: BTreeMap<String, String>,
     pub executions: Vec<Execution>,
     pub outbox: Vec<Delivery>,
@@ -67,7 +67,7 @@ impl World {
         self.ledger.append(Record { at, system: System::Jumio, what, subject, applied, detail });
     }
 
-    /// A fresh UUID; the same ones in the same order for the same seed.
+    /// A new UUID; the same seed gives the same sequence.
     pub fn uuid(&mut self) -> String {
         self.made += 1;
         let hash = Sha256::digest(format!("{}:{}", self.seed, self.made));
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    /// Starts what was asked for.
+    /// Starts an execution from parsed parameters.
     pub fn begin(&mut self, account: Option<&str>, order: Order, at: Timestamp) -> Result<usize, Denied> {
         let subject = order.customer_internal_reference.clone();
         match self.place(account, order, at) {
@@ -189,7 +189,7 @@ impl World {
         Ok(self.executions.len() - 1)
     }
 
-    /// The applicant opens the link, or does something in the started session.
+    /// The applicant opens the link or acts in the started session.
     pub fn touch(&mut self, index: usize, at: Timestamp) -> Result<(), Refusal> {
         let one = &mut self.executions[index];
         match one.status {
@@ -221,7 +221,7 @@ impl World {
         Ok(())
     }
 
-    /// Capture ends; without a script the mock dialect's is used, or a plain pass.
+    /// Ends the capture; without a script, the mock dialect's is used, or a pass.
     pub fn finish(&mut self, index: usize, script: Option<Script>, at: Timestamp) -> Result<(), Refusal> {
         self.touch(index, at)?;
         let script = script.or_else(|| self.executions[index].order.mock.clone()).unwrap_or_default();
@@ -249,7 +249,7 @@ impl World {
         Ok(())
     }
 
-    /// Ends an execution that was not captured, as time would.
+    /// Expires an execution that was not captured, as the clock does.
     pub fn expire(&mut self, index: usize, at: Timestamp) -> Result<(), Refusal> {
         match self.executions[index].status {
             Status::Initiated | Status::AcquisitionStarted => {
@@ -262,7 +262,7 @@ impl World {
         }
     }
 
-    /// Carries out everything that became due until `at`.
+    /// Applies everything that became due until `at`.
     pub fn settle(&mut self, at: Timestamp) {
         for index in 0..self.executions.len() {
             if let Some(due) = self.executions[index].next()
@@ -275,7 +275,7 @@ impl World {
         self.retain(at);
     }
 
-    /// The next moment at which `settle` has something to do or a callback leaves.
+    /// The next time at which `settle` changes something or a callback is due.
     pub fn next(&self) -> Option<Timestamp> {
         let statuses = self.executions.iter().filter(|one| !one.deleted).filter_map(Execution::next);
         statuses.chain(self.outbox.iter().map(|delivery| delivery.due)).chain(self.next_wipe()).min()
@@ -314,7 +314,7 @@ impl World {
         }
     }
 
-    /// The word for a status that is told outside of the details.
+    /// The name of a status outside of the details.
     pub fn told(&self, status: Status) -> &'static str {
         let expired = matches!(status, Status::SessionExpired | Status::TokenExpired);
         match expired && self.knobs.expired.status_says_processed() {
@@ -341,7 +341,7 @@ impl World {
     }
 }
 
-/// What a start is called in the ledger.
+/// The verb of a start in the ledger.
 fn asked(account: Option<&str>) -> &'static str {
     if account.is_some() { "update" } else { "create" }
 }

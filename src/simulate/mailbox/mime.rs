@@ -1,4 +1,4 @@
-//! A mail as people see it: its headers and texts, decoded, and the links in it. It must not know SMTP.
+//! The readable form of a mail: its headers and texts, decoded, and its links. This module must not know SMTP.
 
 use mail_parser::{Header, MessageParser, PartType};
 
@@ -10,14 +10,14 @@ pub(super) struct Parsed {
 }
 
 impl Parsed {
-    /// The value of the first header of that name, or nothing.
+    /// The value of the first header with that name, or an empty string.
     pub fn header(&self, name: &str) -> String {
         let named = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.clone()).unwrap_or_default()
     }
 }
 
-/// The first text and the first HTML of a mail, wherever they are in it.
+/// Parses a mail: the first text and the first HTML part, at any depth.
 pub(super) fn parse(raw: &[u8]) -> Parsed {
     let parser = MessageParser::new().with_mime_headers().default_header_text();
     let Some(mail) = parser.parse(raw) else { return Parsed::default() };
@@ -37,7 +37,7 @@ pub(super) fn parse(raw: &[u8]) -> Parsed {
     }
 }
 
-/// A header unfolded and decoded; one that is read for its parameters as it is written.
+/// A header, unfolded and decoded; a structured header stays as written.
 fn value(header: &Header<'_>, raw: &[u8]) -> String {
     let written = || {
         let bytes = raw.get(header.offset_start as usize..header.offset_end as usize).unwrap_or_default();
@@ -46,7 +46,7 @@ fn value(header: &Header<'_>, raw: &[u8]) -> String {
     header.value.as_text().map_or_else(written, str::to_owned)
 }
 
-/// The web addresses in a mail, each once: first those of the text, then those of the HTML's `href`s.
+/// The web addresses in a mail without duplicates: first those of the text, then the `href`s of the HTML.
 pub(super) fn links(text: &str, html: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut add = |link: &str| {

@@ -1,5 +1,5 @@
-//! A mailbox that takes every mail: an SMTP sink with a small web side, for tests, the demo and the command
-//! line. It must not know who sends mail, or why.
+//! A mailbox that accepts every mail: an SMTP sink with a web interface, for tests, the demo and the command
+//! line. This module must not know the senders.
 
 mod mime;
 mod smtp;
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::ledger::{Ledger, Record, System};
 use crate::model::{Clock, Timestamp};
 
-/// One mail as it arrived, for one recipient.
+/// One received mail for one recipient.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mail {
     pub to: String,
@@ -24,27 +24,27 @@ pub struct Mail {
     pub message_id: String,
     pub text: String,
     pub html: String,
-    /// In their order, unfolded and decoded.
+    /// In the order of the mail, unfolded and decoded.
     pub headers: Vec<(String, String)>,
     pub received_at: Timestamp,
     pub links: Vec<String>,
-    /// Whether the sender was told that the mail was taken; if not, it may send it again.
+    /// Whether the sender received the 250; if not, it may send the mail again.
     pub acknowledged: bool,
 }
 
-/// What the mailbox does differently from a friendly one. `PUT /_sim/knobs` replaces all of it.
+/// Deviations of the mailbox from a well-behaved one. `PUT /_sim/knobs` replaces the whole set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
-    /// Temporary answers, used up in their order.
+    /// Temporary answers, used in this order.
     pub temporary: Vec<Temporary>,
     /// Recipients whose address contains one of these are refused with 550.
     pub refuse: Vec<String>,
-    /// How many mails are kept while their 250 is never sent.
+    /// Number of mails that are kept without sending their 250.
     pub drop_after_data: u32,
-    /// How many connections are closed in the middle of a mail, which is then not kept.
+    /// Number of connections that are closed in the middle of a mail, which is then not kept.
     pub drop_in_data: u32,
-    /// AUTH is answered 535.
+    /// AUTH is answered with 535.
     pub refuse_auth: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct Temporary {
     pub count: u32,
 }
 
-/// A mailbox. Clones are the same mailbox.
+/// A mailbox. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Mailbox {
     inner: Arc<Inner>,
@@ -76,7 +76,7 @@ struct Held {
     knobs: Knobs,
 }
 
-/// A mailbox that is being served. It stops when this is dropped.
+/// A served mailbox. Dropping it stops the servers.
 #[derive(Debug)]
 pub struct Serving {
     pub smtp: SocketAddr,
@@ -88,7 +88,7 @@ impl Mailbox {
         Self { inner: Arc::new(Inner { clock, ledger, state: Mutex::default() }) }
     }
 
-    /// Binds both sides and serves until the answer is dropped. Port 0 takes a free one.
+    /// Binds both servers and serves until the returned value is dropped. Port 0 picks a free port.
     pub async fn serve(&self, smtp: SocketAddr, http: SocketAddr) -> io::Result<Serving> {
         let listener = tokio::net::TcpListener::bind(smtp).await?;
         let smtp = listener.local_addr()?;
@@ -102,7 +102,7 @@ impl Mailbox {
         self.with(|held| held.mails.clone())
     }
 
-    /// Those that came after so many.
+    /// Every mail after the first `count`.
     pub fn mails_after(&self, count: usize) -> Vec<Mail> {
         self.with(|held| held.mails.get(count..).unwrap_or_default().to_vec())
     }
@@ -130,7 +130,7 @@ impl Mailbox {
         change(&mut self.inner.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether the next answer of this code is due; uses up one of its count.
+    /// The code of the next temporary answer, if it is one of `codes`; uses up one of its count.
     fn temporary(&self, codes: &[u16]) -> Option<u16> {
         self.with(|held| {
             let next = held.knobs.temporary.iter_mut().find(|one| one.count > 0)?;

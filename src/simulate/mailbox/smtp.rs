@@ -1,4 +1,4 @@
-//! The SMTP side: takes what a client brings, or breaks as the knobs say. It must not know MIME.
+//! The SMTP server: accepts mails or fails as the knobs require. This module must not know MIME.
 
 use std::io;
 
@@ -8,19 +8,19 @@ use tokio::task::JoinSet;
 
 use super::Mailbox;
 
-/// Longer lines and mails are not taken.
+/// Most bytes of a line and of a mail.
 const MOST: usize = 32 * 1024 * 1024;
 
-/// Takes connections for as long as it is polled.
+/// Accepts connections for as long as the future is polled.
 pub(super) async fn listen(listener: TcpListener, mailbox: Mailbox) {
     let mut sessions = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        // Answers are small and waited for.
+        // The client waits for each small answer.
         let _ = stream.set_nodelay(true);
         let session =
             Session { stream: BufReader::new(stream), mailbox: mailbox.clone(), from: None, to: Vec::new() };
-        // A client that goes away in the middle is its own affair.
+        // An aborted session needs no handling here.
         sessions.spawn(session.run());
         while sessions.try_join_next().is_some() {}
     }
@@ -33,7 +33,7 @@ struct Session {
     to: Vec<String>,
 }
 
-/// Whether the connection goes on.
+/// Whether the session continues.
 #[derive(Debug, PartialEq, Eq)]
 enum Then {
     Continue,
@@ -54,7 +54,7 @@ impl Session {
 
     async fn say(&mut self, text: &str) -> io::Result<Then> {
         let stream = self.stream.get_mut();
-        // In one piece: the end of a line that is sent alone waits 40 ms for the other side to confirm the rest.
+        // One write: a line end sent separately would wait 40 ms for the client's acknowledgement of the text.
         stream.write_all(format!("{text}\r\n").as_bytes()).await?;
         stream.flush().await?;
         Ok(Then::Continue)
@@ -163,7 +163,7 @@ impl Session {
         self.say("354 End data with <CR><LF>.<CR><LF>").await?;
         let mut raw = Vec::new();
         loop {
-            // A connection that ends before the dot has brought nothing.
+            // A connection that ends before the final dot delivers no mail.
             let Some(line) = self.line().await? else { return Ok(Then::Close) };
             if line == b".\r\n" || line == b".\n" {
                 break;
@@ -188,7 +188,7 @@ impl Session {
         self.say("250 2.0.0 Taken").await
     }
 
-    /// Uses up one of a knob's count.
+    /// Uses up one of a knob's count; false if none is left.
     fn take(&self, knob: impl FnOnce(&mut super::Knobs) -> &mut u32) -> bool {
         self.mailbox.with(|held| {
             let count = knob(&mut held.knobs);

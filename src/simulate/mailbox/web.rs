@@ -1,4 +1,4 @@
-//! The web side: pages for a person, JSON under `/_sim` for a test.
+//! The web interface: pages for people, JSON under `/_sim` for tests.
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;

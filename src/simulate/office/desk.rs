@@ -1,4 +1,4 @@
-//! Tickets, pages and events, and a page on which a person sees all of it.
+//! Tickets, pages and events, and a web page that shows all of them.
 
 use std::fmt::Write as _;
 
@@ -106,7 +106,7 @@ async fn overview(State(office): State<Office>) -> Response {
         ("Pages", office.notes("page").into_iter().map(|note| json!(note)).collect()),
         ("Events", office.notes("event").into_iter().map(|note| note.body).collect()),
     ] {
-        // Writing into a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(body, "<h2>{title}</h2>");
         values.iter().rev().for_each(|value| {
             let _ = write!(body, "<pre>{}</pre>", shown(value));

@@ -1,5 +1,5 @@
-//! The accounts of the HR system: unique user names, versions, searches, single changes. It must not know
-//! the wire.
+//! The accounts of the HR system: unique user names, versions, searches, single changes. This module must not
+//! know HTTP.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ pub(super) struct Directory {
     next: u64,
 }
 
-/// Why something was not done, with the SCIM error it is.
+/// Why a request failed, as a SCIM error.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     pub status: u16,
@@ -52,7 +52,7 @@ impl Directory {
         Ok(account)
     }
 
-    /// Accounts with all of `path eq value`.
+    /// Accounts that match every `path eq value` of a filter.
     pub fn search(&self, filter: &str) -> Result<Vec<Value>, Refused> {
         let bad = || refused(400, "invalidFilter", "a filter is: path eq \"value\" [and ...]");
         let mut wanted = Vec::new();
@@ -102,7 +102,7 @@ fn number_of(account: &Value) -> u64 {
     version.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
 }
 
-/// `name.givenName`, `emails.value`, `urn:...:User:department`, `emails[primary eq true].value`.
+/// Splits a path: `name.givenName`, `emails.value`, `urn:...:User:department`, `emails[primary eq true].value`.
 fn parts(path: &str) -> Vec<String> {
     let bare: String = match (path.find('['), path.find(']')) {
         (Some(from), Some(to)) if from < to => format!("{}{}", &path[..from], &path[to + 1..]),

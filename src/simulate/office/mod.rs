@@ -1,7 +1,7 @@
-//! The rest of an organization: an HR system that speaks SCIM 2.0, a ticketing system, a pager and a
-//! collector of CloudEvents, on one address. It must not know who calls, or why.
+//! Other systems of an organization: an HR system with SCIM 2.0, a ticketing system, a pager and a collector of
+//! CloudEvents, on one address. This module must not know its callers.
 //!
-//! `directory` are the accounts of the HR system, `scim` and `desk` its two doors.
+//! `directory` holds the accounts of the HR system; `scim` and `desk` are the two HTTP interfaces.
 
 mod desk;
 mod directory;
@@ -23,7 +23,7 @@ use crate::model::{Clock, Timestamp};
 /// The bearer token of the HR system.
 pub const TOKEN: &str = "sim-hris";
 
-/// A request to the ticketing system or the pager, or an event that was collected.
+/// A request to the ticketing system or the pager, or a collected event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {
     pub at: Timestamp,
@@ -31,26 +31,26 @@ pub struct Note {
     pub kind: String,
     pub method: String,
     pub path: String,
-    /// The key under which a repeated request is the same request.
+    /// The idempotency key: a second request with the same key is ignored.
     pub key: Option<String>,
     pub body: Value,
 }
 
-/// What the office does differently from a friendly one. `PUT /_sim/knobs` replaces all of it.
+/// Deviations of the office from a well-behaved one. `PUT /_sim/knobs` replaces the whole set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
-    /// Everything answers 503.
+    /// Every request is answered with 503.
     pub down: bool,
-    /// What the ticketing system answers with, where not 201.
+    /// The ticketing system's status, if it is not 201.
     pub ticket_status: Option<u16>,
-    /// What it says under `outcome`.
+    /// The value of `outcome` in its answer.
     pub ticket_outcome: Option<String>,
-    /// How many changes of accounts are made while their answer is lost (500).
+    /// Number of account changes that take effect but are answered with 500.
     pub lose_answers: u32,
 }
 
-/// The office. Clones are handles to the same one.
+/// The office. Clones share its state.
 #[derive(Debug, Clone)]
 pub struct Office {
     inner: Arc<Inner>,
@@ -89,7 +89,7 @@ impl Office {
         self.with(|state| state.directory.all())
     }
 
-    /// Somebody at HR makes an account by hand.
+    /// An administrator of the HR system creates an account.
     pub fn hire(&self, account: Value) -> Value {
         self.with(|state| state.directory.create(account).unwrap_or(Value::Null))
     }
@@ -114,7 +114,7 @@ impl Office {
         });
     }
 
-    /// Takes a note, unless one with the same key is there. True: it is new.
+    /// Adds a note, unless one with the same key exists. True: it was added.
     fn take(&self, note: Note) -> bool {
         let (kind, key) = (note.kind.clone(), note.key.clone());
         let detail = json!({ "method": note.method, "path": note.path, "body": note.body });

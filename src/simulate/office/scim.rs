@@ -1,4 +1,4 @@
-//! The HR system's SCIM 2.0 door (RFC 7644), as far as accounts go.
+//! The HR system's SCIM 2.0 interface (RFC 7644), limited to accounts.
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -45,7 +45,7 @@ fn answer(status: u16, body: &Value) -> Response {
     response
 }
 
-/// What keeps a request from being looked at.
+/// The refusal of a request before its content is read.
 fn stopped(office: &Office, headers: &HeaderMap) -> Option<Response> {
     if office.with(|state| state.knobs.down) {
         return Some(error(503, "", "the HR system is down"));

@@ -1,4 +1,4 @@
-//! Tokens, scopes and limits: everything between a request and what it is about.
+//! Tokens, scopes and limits: the checks before a request reaches its resource.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,7 +36,7 @@ impl Tenant {
             self.token_requests.retain(|at| *at > since);
             self.token_requests.push_back(self.now);
             if self.token_requests.len() > burst.requests as usize {
-                // The edge answers, not the application: no JSON, no Retry-After, no limit headers.
+                // This answer comes from the edge, not the application: no JSON, no Retry-After, no limit headers.
                 let mut answer = Answer::html(
                     429,
                     "<html><body><h1>429 Too Many Requests</h1>\nYou have sent too many requests.\n</body></html>"
@@ -66,7 +66,7 @@ impl Tenant {
         Ok(if old { Answer::envelope(Some(json!([body]))) } else { Answer::json(200, body) })
     }
 
-    /// Checks the credentials in whichever of the four forms they come, and finds the grant type.
+    /// Checks the credentials in any of their four formats and returns the grant type.
     fn grant_type(&self, ask: &Ask) -> Result<String, Refusal> {
         let failed = || Refusal::v1(401, "Authentication Failure");
         let form: Vec<(String, String)> = url::form_urlencoded::parse(&ask.body).into_owned().collect();
@@ -106,7 +106,7 @@ impl Tenant {
         Ok(Answer::envelope(None))
     }
 
-    /// `bearer` in any case, then a space or a colon, then the token.
+    /// Checks the bearer token: `bearer` in any case, then a space or a colon, then the token.
     pub fn check_bearer(&self, ask: &Ask) -> Result<(), Refusal> {
         if self.knobs.credential_orphaned {
             return Err(ask.refuse(500, "Internal Server Error"));
@@ -154,7 +154,7 @@ impl Tenant {
         (self.hour_began + TimeDelta::hours(1) - self.now).num_seconds().max(0)
     }
 
-    /// Counts a call against the hour; refuses it when the hour is used up.
+    /// Counts a call against the hourly limit; refuses it when the limit is used up.
     pub fn count_call(&mut self, ask: &Ask) -> Result<(), Refusal> {
         if !self.is_limited(ask) {
             return Ok(());
@@ -171,7 +171,7 @@ impl Tenant {
     }
 }
 
-/// Id and secret of `Basic ...` or of `client_id:..., client_secret:...`.
+/// Id and secret from `Basic ...` or from `client_id:..., client_secret:...`.
 fn credentials(header: &str) -> Option<(String, String)> {
     if let Some((scheme, rest)) = header.split_once(' ')
         && scheme.eq_ignore_ascii_case("basic")

@@ -1,12 +1,12 @@
-//! Requests as the tenant sees them, and the answers it gives: bare JSON, envelopes, and the error
-//! shapes that differ from one part of the API to the next. It must not know what is being asked about.
+//! Requests as the tenant reads them, and its answers: bare JSON, envelopes, and the error formats, which
+//! differ between the parts of the API. This module must not know the resources.
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-/// One request. No `Debug`: it carries credentials.
+/// One request. No `Debug`: it contains credentials.
 pub(super) struct Ask {
     pub method: String,
     pub path: String,
@@ -32,7 +32,7 @@ impl Ask {
         !self.path.starts_with("/api/2/")
     }
 
-    /// The body as JSON; the wording of both refusals is the real one.
+    /// The body as JSON; both refusals have the wording of the real API.
     pub fn json(&self) -> Result<Value, Refusal> {
         if !self.header("content-type").to_ascii_lowercase().starts_with("application/json") {
             return Err(self.refuse(
@@ -53,13 +53,13 @@ impl Ask {
         }
     }
 
-    /// A refusal in the shape of the API version that was called.
+    /// A refusal in the format of the called API version.
     pub fn refuse(&self, code: u16, message: &str) -> Refusal {
         if self.is_v1() { Refusal::v1(code, message) } else { Refusal::v2(code, message) }
     }
 }
 
-/// A refusal, in one of the shapes the API has.
+/// A refusal, in one of the formats of the API.
 #[derive(Debug, Clone)]
 pub(super) enum Refusal {
     V1 {
@@ -71,12 +71,12 @@ pub(super) enum Refusal {
         message: String,
         field: Option<&'static str>,
     },
-    /// The roles resource has its own.
+    /// The roles resource has a format of its own.
     Roles {
         code: u16,
         description: String,
     },
-    /// So have mappings.
+    /// Mappings have a format of their own.
     Fields {
         field: String,
         message: String,
@@ -84,7 +84,7 @@ pub(super) enum Refusal {
     Html {
         code: u16,
     },
-    /// The control interface: plain sentences.
+    /// The control interface answers with plain sentences.
     Control {
         code: u16,
         message: String,
@@ -198,7 +198,7 @@ impl Answer {
         Self::json(200, body)
     }
 
-    /// The answer as HTTP.
+    /// Converts the answer to an HTTP response.
     pub fn into_response(self) -> Response {
         let mut response = match self.content {
             Content::None => Response::new(Body::empty()),

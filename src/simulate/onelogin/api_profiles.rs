@@ -1,5 +1,4 @@
-//! Self-registration profiles, the registrations resource that may or may not exist, and definitions of
-//! custom attributes.
+//! Self-registration profiles, the optional registrations resource, and definitions of custom attributes.
 
 use serde_json::{Map, Value, json};
 
@@ -82,7 +81,7 @@ impl Tenant {
             });
             shown.insert("fields".into(), fields.collect());
         } else {
-            // The list leaves it out; the profile itself has it.
+            // Only the profile itself contains this field; the list omits it.
             shown.shift_remove("helptext");
         }
         Value::Object(shown)

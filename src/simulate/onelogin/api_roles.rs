@@ -1,4 +1,4 @@
-//! Version 2 of the roles resource: bare arrays as bodies, also of DELETE, and error shapes of its own.
+//! Version 2 of the roles resource: bodies are bare arrays, also of DELETE, and errors have their own formats.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ impl Tenant {
                 let named = |role: &&Role| ask.param("name").is_none_or(|name| matches(name, &role.name));
                 let roles = self.roles.values().filter(named).collect();
                 return pages(ask, roles, 650, &self.options.subdomain, |role| {
-                    // Its users may be thousands, so they are looked for only if somebody asks for them.
+                    // A role may have thousands of users: the search runs only if `fields` includes them.
                     let users = ask.param("fields").is_none_or(|fields| fields.contains("users"));
                     columns(ask, self.role_row(role, users), None)
                 });

@@ -43,7 +43,7 @@ impl Tenant {
         }
     }
 
-    /// The user that the API shows under this id.
+    /// The user with this id, if the API shows it.
     pub fn user(&self, id: &str) -> Result<&User, Refusal> {
         let id: i64 = id.parse().map_err(|_| Refusal::v2(400, "id is invalid"))?;
         self.users.get(&id).filter(|user| !user.hidden).ok_or_else(Refusal::not_found)
@@ -145,7 +145,7 @@ impl Tenant {
         self.echo(201, id, Some(wanted_state), wanted_status)
     }
 
-    /// The changed user, with state and status as they were asked for: the truth shows at the next read.
+    /// The changed user, with the requested state and status; the next read returns the stored ones.
     fn echo(&self, code: u16, id: i64, state: Option<i64>, status: Option<i64>) -> Handled {
         let user = self.users.get(&id).ok_or_else(Refusal::not_found)?;
         let mut body = user.full(self.shortnames());
@@ -170,7 +170,7 @@ impl Tenant {
             return Err(Refusal::field("Validation failed: Email must be unique", "email"));
         }
         let defined: Vec<String> = self.shortnames().map(str::to_owned).collect();
-        // A value for an attribute that is not defined is lost without a word.
+        // A value for an undefined attribute is dropped without an error.
         after.attributes.retain(|name, _| defined.contains(name));
         let named = after.named();
         let lost = after != before && self.knobs.attribute_changes_lost > 0;
@@ -196,7 +196,7 @@ impl Tenant {
             self.emit(529, Actor::Api, Some(named));
         }
         if let Some(wanted) = changes.state {
-            // Leaving Unlicensed works through set_state only; here it is answered and ignored.
+            // Only set_state can leave Unlicensed; here the request is answered and ignored.
             if before.state == state::UNLICENSED && wanted != state::UNLICENSED {
                 self.record(Actor::Api, "state", id, false, json!({"via": "update", "wanted": wanted}));
             } else {
@@ -249,7 +249,7 @@ fn passes(filters: &[&(String, String)], user: &User) -> Result<bool, Refusal> {
     Ok(true)
 }
 
-/// What a body asks for beyond plain fields.
+/// The requested changes in a body beyond plain fields.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub state: Option<i64>,
@@ -257,8 +257,8 @@ pub(super) struct Changes {
     pub roles: Vec<i64>,
 }
 
-/// Copies plain fields of a body into a user. Times, an empty `member_of` and unknown keys, all of which
-/// official clients send, are taken and ignored.
+/// Copies plain fields of a body into a user. Official clients also send times, an empty `member_of` and unknown
+/// keys; all of these are accepted and ignored.
 pub(super) fn read_changes(body: &Map<String, Value>, user: &mut User) -> Result<Changes, Refusal> {
     let mut changes = Changes::default();
     for (key, value) in body {

@@ -1,4 +1,4 @@
-//! Version 1: what version 2 has no form of, and the events.
+//! Version 1 of the API: the resources without a version 2, and the events.
 
 use serde_json::{Value, json};
 
@@ -91,7 +91,7 @@ impl Tenant {
         if !email.contains('@') {
             return Err(Refusal::v1(400, "Email Input is in incorrect format"));
         }
-        // The e-mail is case sensitive here and nowhere else.
+        // Only this resource compares the e-mail case-sensitively.
         let user = self.users.values().find(|user| !user.hidden && user.email == email);
         user.map(|user| user.id).ok_or_else(|| Refusal::v1(400, "No User exists for input email"))
     }
@@ -202,7 +202,7 @@ impl Tenant {
         let (since, until) = (bound("since")?, bound("until")?);
         let mut shown: Vec<(i64, &Event)> = Vec::new();
         for (visible_at, event) in &self.events {
-            // Milliseconds are compared, since that is all that is shown; both ends are exclusive.
+            // Compares milliseconds, the precision of the API; both ends are exclusive.
             let at = event.created_at.timestamp_millis();
             let inside = since.is_none_or(|since| at > since.timestamp_millis())
                 && until.is_none_or(|until| at < until.timestamp_millis());

@@ -1,5 +1,5 @@
-//! The control interface under `/_sim`: what people do in and around the tenant, the truth about it, and
-//! the knobs. Faults, tokens and limits do not apply to it.
+//! The control interface under `/_sim`: actions of people in and around the tenant, its true state, and the
+//! knobs. Faults, tokens and limits do not apply to it.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ struct Name {
     name: String,
 }
 
-/// What an administrator changes on a record. Custom attributes that are not named stay; an empty text clears.
+/// An administrator's change to a record. Custom attributes that are not named stay; an empty text clears one.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Edit {
@@ -73,7 +73,7 @@ pub struct Login {
     pub ipaddr: Option<String>,
 }
 
-/// An event of any kind, as if something nobody models had happened.
+/// An event of any type, including types that the simulator does not emit itself.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Happening {
@@ -205,7 +205,7 @@ fn users(tenant: &mut Tenant, ask: &Ask, rest: &[&str]) -> Handled {
     }
 }
 
-/// Overwrites the keys that are given, deep in objects; anything else is replaced.
+/// Merges JSON: objects key by key at any depth; other values are replaced.
 fn merge(into: &mut Value, given: Value) {
     match (into, given) {
         (Value::Object(into), Value::Object(given)) => {
@@ -218,7 +218,7 @@ fn merge(into: &mut Value, given: Value) {
 }
 
 impl Tenant {
-    /// What an administrator does in the portal, or the person with the invitation (`activate`).
+    /// Executes an action of an administrator in the portal, or of the person with the invitation (`activate`).
     pub fn human(&mut self, id: i64, action: &str) -> Handled {
         if !self.users.contains_key(&id) {
             return Err(missing("user"));
@@ -240,7 +240,7 @@ impl Tenant {
         Ok(Answer::json(200, json!({})))
     }
 
-    /// Shut for good by an administrator, whatever it was before.
+    /// An administrator deactivates the account permanently, whatever its status was.
     fn deactivate(&mut self, id: i64) {
         let Some(user) = self.users.get_mut(&id) else { return };
         user.status = status::SUSPENDED;
@@ -249,7 +249,7 @@ impl Tenant {
         self.record(Actor::Human, "deactivate", id, true, json!({}));
     }
 
-    /// The person follows the invitation and sets a password.
+    /// The person accepts the invitation and sets a password.
     pub fn activate(&mut self, id: i64) {
         let now = self.now;
         self.set_status(id, status::ACTIVE, Actor::Person);
@@ -278,7 +278,7 @@ impl Tenant {
         Ok(())
     }
 
-    /// The role that is meant, which must exist.
+    /// The role with this id or name, which must exist.
     fn role_meant(&self, given: &RoleId) -> Result<i64, Refusal> {
         let fits = |role: &&super::tenant::Role| {
             given.role_id == Some(role.id) || given.role.as_ref() == Some(&role.name)
@@ -322,7 +322,7 @@ impl Tenant {
         Ok(())
     }
 
-    /// The user tries to log in; says whether that succeeded. Who may not log in fails.
+    /// The user logs in; returns whether that succeeded. A user who may not log in fails.
     pub fn login(&mut self, id: i64, login: Login) -> bool {
         let now = self.now;
         let Some(user) = self.users.get_mut(&id) else { return false };
@@ -362,7 +362,7 @@ impl Tenant {
         Ok(())
     }
 
-    /// Adds so many active users, each in one of the roles, without events.
+    /// Adds `count` active users, each in one of the roles, without events.
     pub fn seed_users(&mut self, count: u32) -> Vec<i64> {
         let roles: Vec<i64> = self.roles.keys().copied().collect();
         let ids = (0..count).map(|_| {

@@ -1,4 +1,4 @@
-//! Broadcasts events to the receiver: a POST for ten events or for what has waited ten seconds, once.
+//! Broadcasts events to the receiver: one POST for ten events, or for events that have waited ten seconds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::model::Timestamp;
 const BATCH: usize = 10;
 const BATCH_WAIT: TimeDelta = TimeDelta::seconds(10);
 
-/// How long the receiver may take; it is not known what the real one allows.
+/// Timeout of the receiver; the real one is unknown.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What to do next.
+/// The next action of the courier.
 enum Next {
     Send(Vec<Outgoing>),
     Wait(Option<Timestamp>),
@@ -34,7 +34,7 @@ impl Tenant {
         if ready > 0 && (full || waited || flush) {
             return Next::Send(self.outgoing.drain(..ready.min(BATCH)).collect());
         }
-        // The moment at which the first ten are all ready.
+        // The time at which the first ten events are ready.
         let full = self.outgoing.len() >= BATCH;
         let tenth = self.outgoing.iter().take(BATCH).map(|one| one.ready_at).max().filter(|_| full);
         let due = oldest.map(|at| at + BATCH_WAIT);
@@ -42,7 +42,7 @@ impl Tenant {
     }
 }
 
-/// Delivers until it is dropped.
+/// Delivers until the future is dropped.
 pub(super) async fn run(inner: Arc<Inner>) {
     let client = client();
     loop {
@@ -58,7 +58,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
     }
 }
 
-/// Delivers what waits, without waiting for a full batch.
+/// Delivers all ready events without waiting for a full batch.
 pub(super) async fn flush(inner: &Inner) {
     let client = client();
     while let Next::Send(batch) = inner.with(|tenant| tenant.next_batch(true)) {
@@ -67,7 +67,7 @@ pub(super) async fn flush(inner: &Inner) {
 }
 
 fn client() -> Option<reqwest::Client> {
-    // Whoever was first has installed the same provider.
+    // An error means that the same provider is already installed in this process.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().ok()
 }
@@ -94,7 +94,7 @@ async fn deliver(inner: &Inner, client: &Option<reqwest::Client>, mut batch: Vec
     }
     inner.with(|tenant| {
         let events: Vec<i64> = batch.iter().map(|one| one.event.id).collect();
-        // Status 0 stands for a receiver that could not be reached.
+        // Status 0: the receiver could not be reached.
         let delivery =
             json!({"at": iso(tenant.now), "batch": number, "events": events, "statuses": statuses});
         tenant.deliveries.push(delivery);

@@ -1,4 +1,4 @@
-//! A tenant full of people: thousands at once, the same for the same seed. It must not know what they are for.
+//! Generates thousands of people in a tenant, the same for the same seed. This module must not know their use.
 
 use std::collections::BTreeMap;
 
@@ -11,30 +11,30 @@ use super::text::iso;
 use super::user::{User, status};
 use crate::model::Timestamp;
 
-/// What a crowd is like. Every key has a default, so a crowd names only what it is about.
+/// Properties of a generated crowd. Every key has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Crowd {
     pub count: u32,
     pub seed: u64,
-    /// Roles, made where they are missing: each person has the first, and each further role half as often as
-    /// the one before. Left empty: the roles that the tenant has.
+    /// Roles, created if they are missing. Each person has the first; each further role goes to half as many people
+    /// as the one before. Empty: the tenant's existing roles.
     pub roles: Vec<String>,
-    /// One manager, who is part of the crowd, for so many people; 0 = nobody has one.
+    /// Number of people per manager, who is part of the crowd; 0 = no managers.
     pub people_per_manager: u32,
-    /// Days within which accounts were made.
+    /// Accounts were created within this many days.
     pub created_within_days: u32,
-    /// Days within which people logged in last; 0 = nobody ever did.
+    /// The last login was within this many days; 0 = no logins.
     pub last_login_within_days: u32,
-    /// Custom attributes, made where they are missing, with one of these values each; an empty text = none.
+    /// Custom attributes, created if they are missing, with one of these values each; an empty text = none.
     pub values: BTreeMap<String, Vec<String>>,
-    /// Custom attributes, made where they are missing, that hold a moment in the past.
+    /// Custom attributes, created if they are missing, that hold a past time.
     pub moments: BTreeMap<String, Ages>,
-    /// Every so many-th account is suspended; 0 = none.
+    /// Every n-th account is suspended; 0 = none.
     pub suspended_every: u32,
 }
 
-/// How long ago, within so many days; and how many of a hundred people have no such moment.
+/// The largest age in days, and the percentage of people without this time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ages {
@@ -99,7 +99,7 @@ const DEPARTMENTS: [(&str, &str); 6] = [
     ("Operations", "Operator"),
 ];
 
-/// Numbers that look random and are the same for the same seed (SplitMix64, for its few lines).
+/// A pseudorandom number generator with a fixed sequence per seed (SplitMix64, because it is short).
 struct Dice(u64);
 
 impl Dice {
@@ -123,7 +123,7 @@ impl Dice {
 }
 
 impl Tenant {
-    /// Adds a crowd, without events: it was there before anybody looked.
+    /// Adds a crowd without emitting events, as people who existed before the test. Returns their ids.
     pub fn gather(&mut self, crowd: &Crowd) -> Vec<i64> {
         let roles = self.roles_of(crowd);
         for name in crowd.values.keys().chain(crowd.moments.keys()) {

@@ -1,12 +1,12 @@
-//! What happened in the tenant, as the events API and the broadcaster tell it. The two tell it differently
-//! and share no id. It must not know what causes events.
+//! Events of the tenant in the formats of the events API and the broadcaster, which differ and share no id.
+//! This module must not know the causes of events.
 
 use serde_json::{Map, Value, json};
 
 use super::text::{iso, utc};
 use crate::model::Timestamp;
 
-/// One event, with everything the simulator can say about it.
+/// One event with all its data.
 #[derive(Clone, Default)]
 pub(super) struct Event {
     pub id: i64,
@@ -25,7 +25,7 @@ pub(super) struct Event {
     pub client_id: Option<String>,
 }
 
-/// An id and the name it has in events.
+/// An id and its name in events.
 #[derive(Clone)]
 pub(super) struct Named {
     pub id: i64,
@@ -60,7 +60,7 @@ impl Event {
         map
     }
 
-    /// What a filter of the events API compares with; empty where there is nothing.
+    /// The value that a filter of the events API compares; empty if the event has none.
     pub fn column(&self, name: &str) -> String {
         match name {
             "id" => self.id.to_string(),
@@ -72,7 +72,7 @@ impl Event {
         }
     }
 
-    /// The event as the events API serves it.
+    /// The event in the format of the events API.
     pub fn row(&self, account: i64) -> Map<String, Value> {
         let mut map = Map::new();
         map.insert("id".into(), self.id.into());
@@ -85,7 +85,7 @@ impl Event {
         map
     }
 
-    /// The event as an element of a broadcast.
+    /// The event in the format of a broadcast.
     pub fn broadcast(&self, account: i64, string_ids: bool) -> Value {
         let mut map = Map::new();
         map.insert("create".into(), json!({"_id": self.uuid}));
@@ -170,7 +170,7 @@ const WEBHOOK_ONLY: &[&str] = &[
     "assumed_by_superadmin_or_reseller",
 ];
 
-/// Event types by id. Only the names in capitals without `EVENT_` are known to be the real ones.
+/// Event types by id. Only names in capitals without `EVENT_` are confirmed names of the real API.
 pub(super) const TYPES: &[(i64, &str, &str)] = &[
     (1, "APP_ADDED_TO_ROLE", "%app% added to %role%"),
     (2, "APP_REMOVED_FROM_ROLE", "%app% removed from %role%"),

@@ -6,7 +6,7 @@ use super::answer::{Answer, Ask, Handled, Refusal};
 use super::tenant::{Actor, Tenant};
 
 impl Tenant {
-    /// `/api/2/mfa/users/{id}/devices`.
+    /// Answers requests to `/api/2/mfa/users/{id}/devices`.
     pub fn devices_v2(&mut self, ask: &Ask, id: &str, rest: &[&str]) -> Handled {
         let user = self.user(id)?;
         match (ask.method.as_str(), rest) {

@@ -1,4 +1,4 @@
-//! The way of a request through the tenant: fault, limit, token, scope, resource, ledger, headers.
+//! The stages of a request: fault, limit, token, scope, resource, ledger, headers.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::tenant::Tenant;
 use super::{Inner, control, courier, page};
 use crate::simulate::fault::strike;
 
-/// More than any client of this API sends.
+/// Largest body; no client of this API sends more.
 const MOST: usize = 1 << 20;
 
 /// Answers one request.
@@ -59,7 +59,7 @@ async fn api(inner: &Inner, ask: &Ask, segments: &[&str]) -> Response {
     let Some(fault) = fault else { return act.await };
     let refuse = |code: u16| {
         let refusal = match code {
-            // The edge answers, not the application.
+            // This answer comes from the edge, not the application.
             429 | 503 => Refusal::Html { code },
             _ => ask.refuse(code, phrase(code)),
         };
@@ -68,7 +68,7 @@ async fn api(inner: &Inner, ask: &Ask, segments: &[&str]) -> Response {
     fault.inject(&*inner.clock, refuse, act).await
 }
 
-/// A request that would have changed something, and was refused or did not get there.
+/// Records a change request that was refused or did not reach the tenant.
 fn record_failed(tenant: &Tenant, ask: &Ask, what: &str, why: &str) {
     if ask.method != "GET" && !ask.path.starts_with("/auth/") {
         let detail = json!({"method": ask.method, "why": why});
@@ -106,7 +106,7 @@ impl Tenant {
             _ => return Err(Refusal::v1(404, "No Route Exists")),
         };
         self.count_call(ask)?;
-        // The types of events are served to anyone.
+        // Event types need no token.
         if rest != ["events", "types"] {
             self.check_bearer(ask)?;
         }

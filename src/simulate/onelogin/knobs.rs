@@ -1,5 +1,5 @@
-//! Everything about the simulated tenant that a test can turn. The defaults are a healthy tenant that shows
-//! the habits every real one has; whatever is rare, unknown or broken is off.
+//! All knobs of the simulated tenant. The defaults describe a healthy tenant with the behavior that all real
+//! tenants share; rare, unconfirmed and faulty behavior is off.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::simulate::fault::Fault;
 
-/// The tenant's behaviour. Every key has a default, so a change names only what it is about.
+/// The tenant's behavior. Every key has a default, so a change names only the keys it sets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
     /// Whether the undocumented registrations resource exists; 404 when not.
     pub registrations_resource: bool,
-    /// Whether a registrant's user record can be read over the users API before approval.
+    /// When a registrant's user record becomes readable over the users API.
     pub user_record: Moment,
     /// When event 100 is emitted.
     pub registration_event: Moment,
@@ -21,12 +21,12 @@ pub struct Knobs {
     pub registration_event_names_user: bool,
     /// Whether approval over the API sends the invitation, as approval in the portal does.
     pub approval_sends_invitation: bool,
-    /// Whether the e-mail of a deleted user can register again.
+    /// Whether the e-mail address of a deleted user can register again.
     pub deletion_frees_email: bool,
 
-    /// Licences of the account; none = unlimited. Approving beyond them makes Unlicensed users silently.
+    /// Licenses of the account; none = unlimited. An approval beyond them makes a user Unlicensed without an error.
     pub licences: Option<u32>,
-    /// `state: 0` in a create reads back as 1.
+    /// `state: 0` in a create request reads back as 1.
     pub state_zero_becomes_approved: bool,
     /// `status: 0` reads back as 7 after `status_zero_settles_s`.
     pub status_zero_becomes_pending: bool,
@@ -41,32 +41,32 @@ pub struct Knobs {
     pub rejection_clears_roles: bool,
     /// A locked user keeps roles.
     pub lock_keeps_roles: bool,
-    /// Enabled mappings run as a user is created.
+    /// Enabled mappings run when a user is created.
     pub mappings_run: bool,
-    /// Seconds until a grant can be seen.
+    /// Seconds until a grant is visible.
     pub role_grant_delay_s: u32,
-    /// The next so many grants are answered with 200 and lost; counts down.
+    /// Number of next grants that are answered with 200 and lost; counts down.
     pub role_grants_lost: u32,
     /// All grants are answered with 200 and lost.
     pub role_grants_never: bool,
-    /// The next so many role removals are answered with 200 and lost; counts down.
+    /// Number of next role removals that are answered with 200 and lost; counts down.
     pub role_removals_lost: u32,
-    /// Most roles an account can have; none = unlimited.
+    /// Most roles of an account; none = unlimited.
     pub role_limit: Option<u32>,
-    /// The next so many approvals are answered with 200 and lost; counts down.
+    /// Number of next approvals that are answered with 200 and lost; counts down.
     pub approvals_lost: u32,
-    /// The next so many changes of a status are answered with 200 and lost; counts down.
+    /// Number of next status changes that are answered with 200 and lost; counts down.
     pub status_changes_lost: u32,
-    /// The next so many changes of attributes are answered with 200 and lost; counts down.
+    /// Number of next attribute changes that are answered with 200 and lost; counts down.
     pub attribute_changes_lost: u32,
-    /// A role given in the portal is told as an assigned role (4) too, besides as one given by hand (147).
+    /// A role given in the portal emits two events: role assigned (4) and role given by hand (147).
     pub portal_grants_twice_told: bool,
-    /// Whether lists of users can be sorted by id; nobody has written down what they can be sorted by.
+    /// Whether lists of users can be sorted by id; the sort keys are undocumented.
     pub sorts_by_id: bool,
-    /// Whether lists say how long they are.
+    /// Whether lists report their total count.
     pub total_count: bool,
 
-    /// Every cursor of the events API is refused with this status, as if it had expired.
+    /// Every cursor of the events API is refused with this status, as an expired one is.
     pub refused_cursors: Option<u16>,
     /// Seconds until an event is served by the events API.
     pub event_delay_s: u32,
@@ -78,14 +78,14 @@ pub struct Knobs {
     pub hourly_limit: u32,
     /// Counts v2 calls too.
     pub limit_v2: bool,
-    /// Answers token requests beyond so many within so many seconds with the edge's HTML 429.
+    /// Answers token requests with the edge's HTML 429 if there are too many within a period.
     pub token_burst: Option<TokenBurst>,
     pub token_lifetime_s: u32,
-    /// What the API credential may do.
+    /// Scope of the API credential.
     pub scope: Scope,
-    /// The admin who made the credential was deleted: every call fails with 500.
+    /// The administrator who created the credential was deleted: every call fails with 500.
     pub credential_orphaned: bool,
-    /// Faults of transport and content, the first that matches a request wins.
+    /// Transport and content faults; the first that matches a request applies.
     pub faults: Vec<Fault>,
 }
 
@@ -134,7 +134,7 @@ impl Default for Knobs {
     }
 }
 
-/// A moment in a registration's life.
+/// A stage in a registration's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Moment {
@@ -158,13 +158,13 @@ pub struct Webhook {
     pub reorder: bool,
     /// Seconds until an event may be part of a batch.
     pub delay_s: u32,
-    /// Ids as strings, as some receivers have seen them.
+    /// Ids are strings, as some receivers have observed.
     pub string_ids: bool,
 }
 
 impl std::fmt::Debug for Webhook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Headers carry the receiver's secret, and a capability may be in the address.
+        // Headers contain the receiver's secret, and the address may contain a capability.
         f.debug_struct("Webhook")
             .field("set", &self.url.is_some())
             .field("headers", &self.headers.len())
@@ -188,7 +188,7 @@ pub struct TokenBurst {
     pub seconds: u32,
 }
 
-/// The power of the API credential, chosen in the portal.
+/// The scope of the API credential, chosen in the portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {

@@ -1,5 +1,5 @@
-//! What can be done to a user and what the tenant makes of it, silently or not. It must not know how the
-//! request came in.
+//! Changes to a user and their effects in the tenant, reported or silent. This module must not know the
+//! interface of a request.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -10,15 +10,15 @@ use super::registration::Stage;
 use super::tenant::{Actor, Grant, Tenant, may_hold_roles};
 use super::user::{User, state, status};
 
-/// A year and a bit: the end of a lock that nobody set an end to.
+/// Length of a lock without an end: 100 years.
 const FOR_GOOD: TimeDelta = TimeDelta::days(36_500);
 
-/// How long a lock holds that was asked for as a mere status.
+/// Length of a lock that was set as a status.
 const STATUS_LOCK: TimeDelta = TimeDelta::minutes(15);
 
 impl Tenant {
-    /// Sets a user's state as far as licences allow; says whether anything changed. An approval beyond the
-    /// licences makes the user Unlicensed without a word.
+    /// Sets a user's state within the licenses; returns whether anything changed. An approval beyond the licenses
+    /// makes the user Unlicensed without an error.
     pub fn set_state(&mut self, id: i64, wanted: i64, actor: Actor, via: &str) -> bool {
         let Some(before) = self.users.get(&id).map(|user| user.state) else { return false };
         let lost = wanted == state::APPROVED && actor == Actor::Api && self.knobs.approvals_lost > 0;
@@ -96,7 +96,7 @@ impl Tenant {
         }
     }
 
-    /// Mails the invitation. The mail itself goes nowhere; that it was sent is what counts.
+    /// Records that the invitation was sent; no mail is generated.
     pub fn invite(&mut self, id: i64, actor: Actor, via: &str) {
         let now = self.now;
         let Some(user) = self.users.get_mut(&id) else { return };
@@ -108,7 +108,7 @@ impl Tenant {
         self.record(actor, "invite", id, true, json!({"via": via, "sent": sent}));
     }
 
-    /// Sets a status the way an update does it.
+    /// Sets a status as an update request does.
     pub fn set_status(&mut self, id: i64, wanted: i64, actor: Actor) -> bool {
         let settles = self.now + TimeDelta::seconds(self.knobs.status_zero_settles_s.into());
         let settles = self.knobs.status_zero_becomes_pending.then_some(settles);
@@ -158,7 +158,7 @@ impl Tenant {
         true
     }
 
-    /// Locks a user for so many minutes; 0 = until unlocked, since no policy is modelled.
+    /// Locks a user for a number of minutes; 0 = until unlocked, because no policy is simulated.
     pub fn lock(&mut self, id: i64, minutes: i64, actor: Actor) -> bool {
         let needs = self.knobs.lock_needs_licence;
         let keeps = self.knobs.lock_keeps_roles;
@@ -207,7 +207,7 @@ impl Tenant {
         self.record(actor, "logout", id, true, json!({"ended": ended}));
     }
 
-    /// Grants a role: kept, kept later, or dropped, and the answer is the same.
+    /// Grants a role: now, later or not at all; the answer does not show which.
     pub fn grant(&mut self, id: i64, role: i64, actor: Actor) {
         let Some(user) = self.users.get(&id) else { return };
         let (named, held) = (user.named(), user.roles.contains(&role));
@@ -277,7 +277,7 @@ impl Tenant {
         true
     }
 
-    /// Adds a user record; mappings run as it is created.
+    /// Adds a user record and runs the mappings on it.
     pub fn add_user(&mut self, user: User, actor: Actor, event: Option<i64>) -> i64 {
         let (id, named) = (user.id, user.named());
         self.users.insert(id, user);

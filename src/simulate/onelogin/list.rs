@@ -1,4 +1,4 @@
-//! Pages, columns and cursors of lists, as v2 and v1 have them. It must not know what is listed.
+//! Pages, columns and cursors of lists in v2 and v1. This module must not know the listed items.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use super::text::{decode, encode};
 
 pub(super) type Row = Map<String, Value>;
 
-/// Keeps the columns named in `fields`, or else those of the list by default.
+/// Keeps the columns named in `fields`, otherwise the list's default columns.
 pub(super) fn columns(ask: &Ask, row: Row, default: Option<&[&str]>) -> Row {
     let asked = ask.param("fields").map(|fields| fields.split(',').map(str::trim).collect::<Vec<_>>());
     let Some(keep) = asked.or_else(|| default.map(<[&str]>::to_vec)) else { return row };
@@ -15,8 +15,8 @@ pub(super) fn columns(ask: &Ask, row: Row, default: Option<&[&str]>) -> Row {
     row.into_iter().filter(|(key, _)| keeps(key)).collect()
 }
 
-/// A v2 list: a bare array and headers. The cursor is nothing but a page number, so rows move between pages
-/// while one reads; the Link header names a version of the API that nobody should follow.
+/// A v2 list: a bare array and headers. The cursor is only a page number, so rows move between pages during a
+/// read. The Link header names an API version that clients should not use.
 pub(super) fn pages<T>(
     ask: &Ask,
     items: Vec<T>,
@@ -63,7 +63,7 @@ pub(super) fn pages<T>(
 }
 
 /// A v1 list: an envelope with a keyset cursor, null at the end. Items come with their ids and sorted by them,
-/// either way; only those that are shown become rows.
+/// in either direction; only items of the page are converted to rows.
 pub(super) fn envelope<T>(
     ask: &Ask,
     items: &[(i64, T)],

@@ -1,4 +1,4 @@
-//! Mappings: the tenant's own rules, which run as users are created and can undo what an API client did.
+//! Mappings: the tenant's own rules. They run when users are created and can undo an API client's changes.
 
 use serde_json::{Map, Value, json};
 
@@ -62,7 +62,7 @@ impl Tenant {
         Ok(())
     }
 
-    /// Runs the enabled mappings over one user.
+    /// Runs the enabled mappings on one user.
     pub fn run_mappings(&mut self, id: i64) {
         let enabled: Vec<Value> =
             self.mappings.values().filter(|one| one["enabled"] == true).cloned().collect();
@@ -101,7 +101,7 @@ fn user_name(tenant: &Tenant, id: i64) -> Option<super::events::Named> {
     tenant.users.get(&id).map(super::user::User::named)
 }
 
-/// Every action with each of its values.
+/// Every pair of an action and one of its values.
 fn actions(body: &Map<String, Value>) -> Vec<(String, String)> {
     let all = body.get("actions").and_then(Value::as_array).into_iter().flatten();
     let pairs = all.flat_map(|action| {

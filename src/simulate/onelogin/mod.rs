@@ -1,6 +1,6 @@
-//! A OneLogin tenant in a process: tokens, users, roles, self-registration, events and broadcasts, with the
-//! habits of a real one and a knob for each way in which it can disappoint. It shares nothing with the
-//! connector that talks to it and knows nothing of the daemon.
+//! A OneLogin tenant in a process: tokens, users, roles, self-registration, events and broadcasts. It behaves
+//! like a real tenant and has a knob for each known failure. It shares no code with the connector and must not
+//! know the daemon.
 
 mod access;
 mod answer;

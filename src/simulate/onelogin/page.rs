@@ -1,4 +1,4 @@
-//! A page for people: play the applicant and see what became of it. No script, forms only.
+//! A page for people: play the applicant and see the result. No script, forms only.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The part of the page that shows people with an account, and lets one play them and their administrator.
+//! The part of the page that lists people with an account, with actions of the person and an administrator.
 
 use super::answer::{Answer, Ask, Handled, Refusal};
 use super::control::{Edit, Login};
@@ -6,7 +6,7 @@ use super::tenant::{Actor, Tenant};
 use super::user::User;
 use crate::simulate::page::{document, html};
 
-/// Rows of the list; who looks for somebody else writes a name.
+/// Most rows of the list; a search by name finds the others.
 const MOST: usize = 50;
 
 pub(super) fn handle(tenant: &mut Tenant, ask: &Ask, rest: &[&str]) -> Handled {

@@ -1,5 +1,5 @@
-//! Self-registration: profiles, what a person does with the public form, and what becomes of it. It must not
-//! know the two interfaces through which an administrator's decision can arrive.
+//! Self-registration: profiles, the public form, and the course of a registration. This module must not know
+//! the two interfaces for an administrator's decision.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use super::text::iso;
 use super::user::{User, state, status};
 use crate::model::Timestamp;
 
-/// A self-registration profile, kept as the fields it is shown with.
+/// A self-registration profile, stored as its displayed fields.
 #[derive(Debug, Clone)]
 pub(super) struct Profile {
     pub id: i64,
@@ -38,7 +38,7 @@ impl Profile {
         self.shown.get(key).and_then(Value::as_bool).unwrap_or(false)
     }
 
-    /// Whether the lists of domains let this address in. 0 = block-list, 1 = allow-list.
+    /// Whether the domain lists accept this address. 0 = block-list, 1 = allow-list.
     fn admits(&self, email: &str) -> bool {
         let domain = email.rsplit('@').next().unwrap_or("");
         let listed = |key: &str| self.text(key).split(',').any(|one| one.trim().eq_ignore_ascii_case(domain));
@@ -81,14 +81,14 @@ pub(super) struct Registration {
     pub deleted: bool,
 }
 
-/// What a person writes into the public form.
+/// The fields of the public form.
 #[derive(Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Form {
     pub firstname: String,
     pub lastname: String,
     pub email: String,
-    /// The profile's slug; the first profile when left out.
+    /// The profile's slug; the first profile if omitted.
     #[serde(default)]
     pub profile: Option<String>,
     #[serde(default)]
@@ -97,21 +97,21 @@ pub struct Form {
 
 impl std::fmt::Debug for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A person's name and address stay out of logs.
+        // A person's name and address must not appear in logs.
         f.debug_struct("Form").field("profile", &self.profile).finish_non_exhaustive()
     }
 }
 
-/// What a registration is known by.
+/// The ids of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Registered {
     pub registration_id: i64,
-    /// The user record, unless the tenant makes it later.
+    /// The user record, unless the tenant creates it later.
     pub user_id: Option<i64>,
 }
 
 impl Registration {
-    /// The registration as the undocumented resource shows it.
+    /// The registration in the format of the undocumented resource.
     pub fn row(&self) -> Map<String, Value> {
         let row = json!({
             "id": self.id, "profile_id": self.profile_id, "status": self.stage.word(),
@@ -131,7 +131,7 @@ impl Registration {
 }
 
 impl Tenant {
-    /// The public form is sent.
+    /// The person submits the public form.
     pub fn register(&mut self, form: Form) -> Result<Registered, Refusal> {
         let profile = match &form.profile {
             Some(slug) => self.profiles.values().find(|one| one.text("url") == slug),
@@ -178,8 +178,8 @@ impl Tenant {
         Ok(Registered { registration_id: id, user_id })
     }
 
-    /// The record exists from the start, so that its id is known; the users API shows it when its moment
-    /// has come.
+    /// Creates the registrant's user record. It exists from the start to have an id; the users API shows it from
+    /// the stage that the knob sets.
     fn make_registrant(&mut self, registration: i64, hidden: bool) -> i64 {
         let id = self.id("user");
         let Some(registration) = self.registrations.get_mut(&registration) else { return id };

@@ -1,4 +1,4 @@
-//! The simulator as other code holds it: made, served, and controlled from within the process.
+//! The simulator's handle: creation, serving, and control from within the process.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::model::Clock;
 use crate::simulate::Serving;
 use crate::simulate::ledger::Ledger;
 
-/// What a tenant is made with.
+/// Options of a new tenant.
 #[derive(Clone)]
 pub struct Options {
     pub client_id: String,
@@ -33,7 +33,7 @@ pub struct Options {
     pub roles: Vec<String>,
     /// Short names of the custom attributes that are defined from the start.
     pub custom_attributes: Vec<String>,
-    /// Tokens and ids that look random are the same for the same seed.
+    /// Seed of tokens and pseudorandom ids: the same seed gives the same values.
     pub seed: u64,
 }
 
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// Why a control method could not do what it was asked; the text says so.
+/// The error of a control method, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Mistake(String);
@@ -79,13 +79,13 @@ impl From<Refusal> for Mistake {
 
 pub(super) struct Inner {
     pub clock: Arc<dyn Clock>,
-    /// Stirred whenever there may be something to broadcast.
+    /// Notified when an event may be ready to broadcast.
     pub stirred: Notify,
     tenant: Mutex<Tenant>,
 }
 
 impl Inner {
-    /// Acts on the tenant as it is now.
+    /// Runs a function on the tenant, advanced to the present.
     pub fn with<T>(&self, act: impl FnOnce(&mut Tenant) -> T) -> T {
         let mut tenant = self.tenant.lock().unwrap_or_else(PoisonError::into_inner);
         tenant.settle(self.clock.now());
@@ -98,7 +98,7 @@ impl Inner {
     }
 }
 
-/// A simulated tenant. Clones share it.
+/// A simulated tenant. Clones share its state.
 #[derive(Clone)]
 pub struct Simulator {
     inner: Arc<Inner>,
@@ -116,14 +116,14 @@ impl Simulator {
         Self { inner: Arc::new(Inner { clock, stirred: Notify::new(), tenant }) }
     }
 
-    /// Everything the tenant answers to: API, public form, page and `/_sim`. Events are broadcast only
-    /// while it is served by [`Simulator::serve`], or by [`Simulator::flush_webhook`].
+    /// The routes of the tenant: API, public form, page and `/_sim`. Events are broadcast only while it is served by
+    /// [`Simulator::serve`], or by [`Simulator::flush_webhook`].
     pub fn router(&self) -> Router {
         let inner = Arc::clone(&self.inner);
         Router::new().fallback(move |request: Request<Body>| gate::handle(Arc::clone(&inner), request))
     }
 
-    /// Serves the tenant on an address; port 0 takes a free one.
+    /// Serves the tenant on an address; port 0 picks a free port.
     pub async fn serve(&self, address: SocketAddr) -> io::Result<Serving> {
         let serving = Serving::start("OneLogin", address, self.router()).await?;
         serving.beside(courier::run(Arc::clone(&self.inner)));
@@ -134,12 +134,12 @@ impl Simulator {
         self.inner.with(|tenant| tenant.knobs.clone())
     }
 
-    /// Turns knobs: `simulator.turn(|knobs| knobs.licences = Some(1))`.
+    /// Changes knobs: `simulator.turn(|knobs| knobs.licences = Some(1))`.
     pub fn turn(&self, change: impl FnOnce(&mut Knobs)) {
         self.inner.with(|tenant| change(&mut tenant.knobs));
     }
 
-    /// Sends the public form.
+    /// Submits the public form.
     pub fn register(&self, form: Form) -> Result<Registered, Mistake> {
         Ok(self.inner.with(|tenant| tenant.register(form))?)
     }
@@ -185,7 +185,7 @@ impl Simulator {
         self.human(user, "suspend")
     }
 
-    /// An administrator deactivates the account; it is told as that also where it was suspended before.
+    /// An administrator deactivates the account; the event is also emitted if the account was already suspended.
     pub fn deactivate(&self, user: i64) -> Result<(), Mistake> {
         self.human(user, "deactivate")
     }
@@ -232,7 +232,7 @@ impl Simulator {
         self.inner.with(|tenant| tenant.add_profile(name, slug))
     }
 
-    /// An administrator removes a role with all that it gives.
+    /// An administrator removes a role and its grants.
     pub fn remove_role(&self, role: i64) {
         self.inner.with(|tenant| tenant.drop_role(role, Actor::Human));
     }
@@ -247,7 +247,7 @@ impl Simulator {
         Ok(self.inner.with(|tenant| tenant.edit(user, edit))?)
     }
 
-    /// The user logs in, or fails to, as somebody suspended always does; says which.
+    /// The user logs in; returns whether that succeeded. A suspended user always fails.
     pub fn login(&self, user: i64, login: Login) -> bool {
         self.inner.with(|tenant| tenant.login(user, login))
     }
@@ -257,22 +257,22 @@ impl Simulator {
         Ok(self.inner.with(|tenant| tenant.happen(what))?)
     }
 
-    /// Adds a crowd of people; returns their ids.
+    /// Adds a crowd of people and returns their ids.
     pub fn gather(&self, crowd: &Crowd) -> Vec<i64> {
         self.inner.with(|tenant| tenant.gather(crowd))
     }
 
-    /// Adds active users with roles; returns their ids.
+    /// Adds active users with roles and returns their ids.
     pub fn seed_users(&self, count: u32) -> Vec<i64> {
         self.inner.with(|tenant| tenant.seed_users(count))
     }
 
-    /// Makes the current token worthless.
+    /// Invalidates the current token.
     pub fn expire_token(&self) {
         self.inner.with(|tenant| tenant.token = None);
     }
 
-    /// The truth about a user; none when deleted.
+    /// The true state of a user; none if deleted.
     pub fn user(&self, id: i64) -> Option<Value> {
         self.inner.with(|tenant| Some(tenant.users.get(&id)?.truth(tenant.shortnames())))
     }
@@ -281,7 +281,7 @@ impl Simulator {
         self.inner.with(|tenant| tenant.users.values().map(|user| user.truth(tenant.shortnames())).collect())
     }
 
-    /// The truth about a registration, also about a deleted one.
+    /// The true state of a registration, including deleted ones.
     pub fn registration(&self, id: i64) -> Option<Value> {
         self.inner.with(|tenant| Some(tenant.registrations.get(&id)?.truth()))
     }
@@ -290,7 +290,7 @@ impl Simulator {
         self.inner.with(|tenant| tenant.registrations.values().map(|one| one.truth()).collect())
     }
 
-    /// All events, also those the API does not show yet.
+    /// All events, including those that the API does not show yet.
     pub fn events(&self) -> Vec<Value> {
         self.inner
             .with(|tenant| tenant.events.iter().map(|(_, event)| Value::Object(event.row(ACCOUNT))).collect())
@@ -305,7 +305,7 @@ impl Simulator {
         self.inner.with(|tenant| tenant.ledger.clone())
     }
 
-    /// Broadcasts what waits, now.
+    /// Broadcasts all ready events now.
     pub async fn flush_webhook(&self) {
         courier::flush(&self.inner).await;
     }

@@ -1,4 +1,4 @@
-//! The tenant's state, and what changes in it by itself as time passes. It must not know HTTP.
+//! The tenant's state and its scheduled changes. This module must not know HTTP.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,7 +17,7 @@ use crate::simulate::ledger::{Ledger, Record, System};
 
 pub(super) const ACCOUNT: i64 = 100_001;
 
-/// Who does something.
+/// The originator of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Actor {
     /// The holder of the API credential.
@@ -60,7 +60,7 @@ pub(super) struct Attribute {
     pub shortname: String,
 }
 
-/// A role grant that was answered and is not there yet.
+/// A role grant that was answered but is not visible yet.
 #[derive(Debug, Clone)]
 pub(super) struct Grant {
     pub user: i64,
@@ -68,14 +68,14 @@ pub(super) struct Grant {
     pub due: Timestamp,
 }
 
-/// An event on its way to the receiver.
+/// An event that is waiting for a broadcast.
 #[derive(Clone)]
 pub(super) struct Outgoing {
     pub ready_at: Timestamp,
     pub event: Event,
 }
 
-/// No `Debug`: it holds people and a token.
+/// The state of a tenant. No `Debug`: it contains personal data and a token.
 pub(super) struct Tenant {
     pub now: Timestamp,
     pub options: Options,
@@ -89,7 +89,7 @@ pub(super) struct Tenant {
     pub mappings: BTreeMap<i64, Value>,
     pub events: Vec<(Timestamp, Event)>,
     pub grants: Vec<Grant>,
-    /// Users in whom something changes by itself when its time comes.
+    /// Users with a scheduled change.
     pub restless: BTreeSet<i64>,
     pub burnt_emails: BTreeSet<String>,
     pub outgoing: VecDeque<Outgoing>,
@@ -100,7 +100,7 @@ pub(super) struct Tenant {
     pub hour_began: Timestamp,
     pub hour_calls: u32,
     pub requests: BTreeMap<String, u64>,
-    /// How many records this tenant wrote; the ledger is shared with others.
+    /// Number of records that this tenant wrote; other simulators share the ledger.
     pub recorded: Cell<u64>,
     counter: u64,
     next: BTreeMap<&'static str, i64>,
@@ -160,7 +160,7 @@ impl Tenant {
         *next - 1
     }
 
-    /// The next text that looks random.
+    /// The next pseudorandom text.
     pub fn random(&mut self, purpose: &str) -> String {
         self.counter += 1;
         hex(self.options.seed, purpose, self.counter)
@@ -189,7 +189,7 @@ impl Tenant {
         self.attributes.values().map(|attribute| attribute.shortname.as_str())
     }
 
-    /// Sets the time and lets happen whatever was due.
+    /// Sets the time and applies all due changes.
     pub fn settle(&mut self, now: Timestamp) {
         self.now = now;
         let due: Vec<Grant> = self.grants.iter().filter(|grant| grant.due <= now).cloned().collect();
@@ -216,7 +216,7 @@ impl Tenant {
         }
     }
 
-    /// Puts a user into a role if the tenant would let the user keep it.
+    /// Puts a user into a role if the tenant lets the user keep it.
     pub fn put_in_role(&mut self, user: i64, role: i64) -> bool {
         let strict = self.knobs.ineligible_grants_dropped;
         match self.users.get_mut(&user) {
@@ -225,7 +225,7 @@ impl Tenant {
         }
     }
 
-    /// Licences in use.
+    /// Number of licenses in use.
     pub fn licensed(&self) -> usize {
         self.users.values().filter(|user| user.state == state::APPROVED).count()
     }
@@ -238,7 +238,7 @@ impl Tenant {
         self.roles.get(&id).map(|role| Named { id, name: role.name.clone() })
     }
 
-    /// Emits an event about a user, in the log and to the receiver.
+    /// Emits an event about a user to the log and the receiver.
     pub fn emit(&mut self, type_id: i64, actor: Actor, user: Option<Named>) {
         self.emit_event(Event { type_id, user, ..Event::default() }, actor);
     }
@@ -269,7 +269,7 @@ impl Tenant {
         self.events.push((visible_at, event));
     }
 
-    /// Records a request that would change something.
+    /// Records a change request.
     pub fn record(&self, actor: Actor, verb: &str, subject: i64, applied: bool, detail: Value) {
         self.record_as(format!("{}.{verb}", actor.noun()), subject.to_string(), applied, detail);
     }
@@ -281,7 +281,7 @@ impl Tenant {
     }
 }
 
-/// Only approved and activated users keep a role.
+/// Whether a user keeps roles: only approved and activated users do.
 pub(super) fn may_hold_roles(user: &User) -> bool {
     user.state == state::APPROVED && (status::ACTIVE..=status::AWAITING_RESET).contains(&user.status)
 }

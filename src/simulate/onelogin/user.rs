@@ -1,4 +1,4 @@
-//! A user record and the two ways it is shown. It must not know what changes a user.
+//! A user record and its two output formats. This module must not know the causes of changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,24 +43,24 @@ pub(super) struct User {
     pub last_login: Option<Timestamp>,
     pub password_changed_at: Option<Timestamp>,
     pub locked_until: Option<Timestamp>,
-    /// What the status goes back to when a lock ends.
+    /// The status that the end of a lock restores.
     pub status_before_lock: i64,
-    /// When a status of 0 turns into 7.
+    /// When a status of 0 changes to 7.
     pub status_settles_at: Option<Timestamp>,
     pub invitations_sent: u32,
     pub logouts: u32,
-    /// Sessions that are open.
+    /// Number of open sessions.
     pub sessions: u32,
     /// Registered MFA devices: id and the name of their factor.
     pub devices: BTreeMap<i64, String>,
     /// Set while the record exists only inside a registration and the users API does not show it.
     pub hidden: bool,
     pub attributes: BTreeMap<String, Value>,
-    /// Fields that are kept and shown and mean nothing here.
+    /// Fields that are stored and shown without an effect.
     pub plain: BTreeMap<&'static str, Value>,
 }
 
-/// Columns of a list row; the rest has to be asked for by name.
+/// Default columns of a list row; other columns must be named in the request.
 pub(super) const LIST: [&str; 22] = [
     "activated_at",
     "created_at",
@@ -139,7 +139,7 @@ impl User {
         }
     }
 
-    /// Only who is approved and active logs in.
+    /// Whether the user may log in: only approved and active users may.
     pub fn may_log_in(&self) -> bool {
         self.state == state::APPROVED && self.status == status::ACTIVE && !self.hidden
     }
@@ -155,7 +155,7 @@ impl User {
         Named { id: self.id, name: self.name() }
     }
 
-    /// The whole record, with every custom attribute that is defined.
+    /// The whole record, with every defined custom attribute.
     pub fn full<'a>(&self, defined: impl Iterator<Item = &'a str>) -> Map<String, Value> {
         let moment = |at: Option<Timestamp>| json!(at.map(iso));
         let mut map = Map::new();
@@ -189,7 +189,7 @@ impl User {
         map
     }
 
-    /// The same in the words of v1.
+    /// The whole record with the field names of v1.
     pub fn old<'a>(&self, defined: impl Iterator<Item = &'a str>) -> Map<String, Value> {
         let mut map = self.full(defined);
         if let Some(roles) = map.shift_remove("role_ids") {
@@ -200,7 +200,7 @@ impl User {
         map
     }
 
-    /// The truth about the user, for tests.
+    /// The true state of the user, for tests.
     pub fn truth<'a>(&self, defined: impl Iterator<Item = &'a str>) -> Value {
         let mut map = self.full(defined);
         map.insert("invitations_sent".into(), self.invitations_sent.into());
