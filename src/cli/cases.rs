@@ -273,7 +273,7 @@ fn hold(line: &HoldLine) -> Vec<String> {
     ]
 }
 
-/// Sends an order, and prints the case as it is then.
+/// Sends a change request and prints the resulting case.
 async fn changed(client: &Client, path: &str, body: &impl Serialize, json: bool) -> Result<(), Failed> {
     client.post::<CaseLine>(path, body).await?.show(json, |case| {
         let result = case.result.as_ref().map(|result| format!(" ({result})")).unwrap_or_default();
@@ -347,7 +347,7 @@ async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What an entry is about, and its details as JSON.
+/// The kind of a journal entry, and its other members as JSON.
 fn parts(entry: &Entry) -> (String, String) {
     let Ok(Value::Object(mut members)) = serde_json::to_value(&entry.note) else { return Default::default() };
     let what = match members.remove("what") {
@@ -358,7 +358,7 @@ fn parts(entry: &Entry) -> (String, String) {
     (what, rest)
 }
 
-/// A time as people read it; `--json` has it whole.
+/// A time without fractions of a second; `--json` prints the full value.
 pub fn to_the_second(at: Timestamp) -> String {
     at.format("%Y-%m-%d %H:%M:%S").to_string()
 }

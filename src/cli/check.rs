@@ -1,4 +1,4 @@
-//! `check`: everything that loading a tree finds, by the same function as the daemon's.
+//! `check`: reports the diagnoses of a policy tree, found by the same function as in the daemon.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! A running daemon, found as the user says or as the configuration says, and asked over its API.
+//! The client of a running daemon's API. The daemon is found through arguments or the configuration.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use crate::api::problem::Problem;
 use crate::config;
 use crate::model::{Secret, UNRESERVED};
 
-/// A path of the API. Each part is one segment of it, whatever characters it has.
+/// Builds a path of the API. Each part becomes one percent-encoded segment.
 pub fn path(parts: &[&str]) -> String {
     parts
         .iter()
         .fold("/v1".to_owned(), |path, part| format!("{path}/{}", utf8_percent_encode(part, &UNRESERVED)))
 }
 
-/// Loading a tree may mean walking a long past first.
+/// Timeout of a request. Loading a tree may include a long back-test.
 const LONGEST: Duration = Duration::from_secs(600);
 
 pub const DEFAULT_CONFIG: &str = "/etc/proofd/proofd.yaml";
@@ -37,7 +37,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// `--url` and a token; else the configuration given; else the one in `/etc`.
+    /// Finds the daemon: `--url` with a token, otherwise the given configuration, otherwise the one in `/etc`.
     pub fn find(daemon: &Daemon) -> Result<Self, Failed> {
         let given = token(daemon).map_err(Failed::usage)?;
         let (url, token) = match (&daemon.url, given) {
@@ -67,7 +67,7 @@ impl Client {
     }
 
     pub fn at(url: String, token: Secret) -> Result<Self, Failed> {
-        // Installed by somebody else in this process before: then that one serves.
+        // An error means that a provider is already installed in this process; that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -83,7 +83,7 @@ impl Client {
         self.get_by(path, &()).await
     }
 
-    /// With the parameters of a query.
+    /// Sends a GET request with query parameters.
     pub async fn get_by<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -92,7 +92,7 @@ impl Client {
         Ok(self.try_get(path, query).await??)
     }
 
-    /// The inner error is what the daemon refused.
+    /// Sends a GET request; the inner error is the daemon's refusal.
     pub async fn try_get<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -126,7 +126,7 @@ impl Client {
         self.ask(self.request(Method::POST, path).json(body)).await
     }
 
-    /// A body that is of another kind than plain JSON.
+    /// Sends a POST request with a body of another content type than plain JSON.
     pub async fn post_text<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -137,7 +137,7 @@ impl Client {
         Ok(self.ask(request).await??)
     }
 
-    /// An answer that comes line by line, for as long as it takes.
+    /// Sends a POST request and reads the answer line by line until it ends.
     pub async fn post_lines<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -201,7 +201,7 @@ impl Client {
         }
         let answer =
             Answer { value: serde_json::from_str(&text).map_err(|_| self.strange())?, of: PhantomData };
-        // A proxy's answer may be JSON as well.
+        // A proxy's error answer may also be JSON.
         if !status.is_success() && answer.read().is_err() {
             return Err(self.strange());
         }
@@ -209,7 +209,7 @@ impl Client {
     }
 }
 
-/// An answer as it came, and as its type.
+/// An answer as JSON, with the type it is read as.
 #[derive(Debug)]
 pub struct Answer<T> {
     value: Value,
@@ -224,7 +224,7 @@ impl<T: DeserializeOwned> Answer<T> {
         })
     }
 
-    /// For programs as it came; for people as `show` prints it.
+    /// Prints the answer: the JSON as received for programs, or through `show` for people.
     pub fn show(&self, json: bool, show: impl FnOnce(&T)) -> Result<(), Failed> {
         if json {
             output::json(&self.value);
@@ -234,13 +234,13 @@ impl<T: DeserializeOwned> Answer<T> {
         Ok(())
     }
 
-    /// As it came.
+    /// The JSON as received.
     pub fn into_value(self) -> Value {
         self.value
     }
 }
 
-/// What the daemon refused.
+/// A refusal by the daemon.
 #[derive(Debug)]
 pub struct Refused {
     pub status: StatusCode,
@@ -271,7 +271,7 @@ fn token(daemon: &Daemon) -> anyhow::Result<Option<Secret>> {
     Ok(std::env::var("PROOFD_TOKEN").ok().map(Secret::new))
 }
 
-/// Address and a token of a daemon on this machine. The token with the most roles is taken.
+/// Address and token of a daemon on this machine. Chooses the token with the most roles.
 fn configured(path: &Path) -> anyhow::Result<(String, Option<Secret>)> {
     let (config, _) = config::read(path)?;
     let mut tokens: Vec<_> = config.access.tokens.iter().collect();

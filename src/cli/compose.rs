@@ -1,4 +1,4 @@
-//! Connectors, access and settings out of a configuration.
+//! Builds connectors, access and settings from a configuration.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub fn read(path: &Path) -> Result<Configured, Mistake> {
     read_with(Registry::shipped(), path)
 }
 
-/// The same with other providers.
+/// Reads a configuration with the given providers.
 pub fn read_with(registry: Registry, path: &Path) -> Result<Configured, Mistake> {
     let (config, mut warnings) = config::read(path)?;
     let (setup, more) = Setup::read(&registry, &config)?;
@@ -36,13 +36,13 @@ pub fn read_with(registry: Registry, path: &Path) -> Result<Configured, Mistake>
     Ok(Configured { registry, config, setup, warnings })
 }
 
-/// Names that policies may use where there is no configuration: words of this build's providers.
+/// The names that policies may use without a configuration: words of this build's providers.
 pub fn known_to_all() -> Known {
     Known { vocabulary: Registry::shipped().vocabulary(), ..Known::default() }
 }
 
 impl Configured {
-    /// Names that policies may use.
+    /// The names that policies may use.
     pub fn known(&self) -> Known {
         let Self { registry, config, setup, .. } = self;
         let sources = setup.identity.iter().map(|(name, one)| {
@@ -71,7 +71,7 @@ impl Configured {
         }
     }
 
-    /// The connectors, built but not yet asked anything.
+    /// Builds the connectors without sending a request.
     pub fn connectors(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Connectors> {
         self.setup.build(&self.config.base, clock)
     }
@@ -98,7 +98,7 @@ impl Configured {
     }
 }
 
-/// Who may ask, from the tokens of the configuration.
+/// Builds access control from the tokens of the configuration.
 pub fn access(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Access> {
     let revealed = config.access.reveal(&config.base).map_err(|why| anyhow!(why))?;
     let grant = |(token, text): (&config::Token, Secret)| {

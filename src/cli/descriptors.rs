@@ -1,12 +1,12 @@
-//! Open descriptors of the process: the limit is raised to what the system allows, and connections get what
-//! the store, the policies and the vendors do not need.
+//! Open file descriptors of the process: raises the limit as far as the system allows, and gives connections
+//! what the store, the policies and the vendors do not need.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Kept for the store, the policy tree, the vendors and the log.
+/// Descriptors reserved for the store, the policy tree, the vendors and the log.
 const RESERVED: usize = 512;
 
-/// How many connections each listener may hold open: as many as are wanted, if the descriptors suffice.
+/// Number of connections that each listener may hold open: the wanted number if the descriptors suffice.
 pub fn connections(wanted: usize, listeners: usize) -> usize {
     let limit = raised();
     let possible = share(limit, listeners);
@@ -26,7 +26,7 @@ fn share(limit: usize, listeners: usize) -> usize {
     ((limit - reserved) / listeners.max(1)).max(1)
 }
 
-/// The limit after it was raised as far as this process may.
+/// Raises the limit as far as this process may, and returns it.
 fn raised() -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let count =

@@ -1,4 +1,4 @@
-//! `doctor`: tries each part alone and says what is wrong and what to do. Sends nothing to a person.
+//! `doctor`: checks each part alone, reports what is wrong and how to fix it. Sends nothing to a person.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,10 +27,10 @@ pub struct Arguments {
     mail_to: Option<String>,
 }
 
-/// What was found of one part.
+/// The findings about one part.
 struct Group {
     part: String,
-    /// Whether it is a system outside, which may be unreachable.
+    /// Whether it is an external system, which may be unreachable.
     outside: bool,
     findings: Vec<Finding>,
 }
@@ -87,8 +87,8 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     })
 }
 
-/// Every connector, tried alone. Target systems, endpoints and sinks that are not configured are not missed: only
-/// policies that use them need them.
+/// Checks every connector alone. Only policies need target systems, endpoints and sinks, so a missing one is no
+/// finding.
 async fn outside(connectors: &Connectors, mail_to: Option<&str>) -> Vec<Group> {
     let mut groups = Vec::new();
     for (name, provider) in &connectors.identity {
@@ -148,7 +148,7 @@ fn configuration(warnings: &[config::Mistake]) -> Vec<Finding> {
     findings
 }
 
-/// Tokens that the start refuses, and those whose end is near.
+/// Tokens that the start refuses, and those that expire soon.
 fn access(config: &Config, now: Timestamp) -> Vec<Finding> {
     let tokens = match config.access.reveal(&config.base) {
         Ok(tokens) => good("tokens", format!("{} valid", tokens.len())),
@@ -180,7 +180,7 @@ fn writable(config: &Config) -> Finding {
     }
 }
 
-/// What the store's mark says of accepted losses; the daemon may run.
+/// Reports the accepted losses and the head of the store; the daemon may run.
 fn losses(dir: &Path) -> Option<Finding> {
     if !dir.join("secret").exists() {
         return None;

@@ -1,4 +1,4 @@
-//! `effects`: what the policies of a tree can do, and what those of another tree can do otherwise.
+//! `effects`: lists the possible effects of a tree's policies, and the differences from another tree.
 
 use std::path::{Path, PathBuf};
 
@@ -80,7 +80,7 @@ fn missing(name: &str, loaded: &Loaded, dir: &Path) -> Failed {
     Failed::no(anyhow!("no valid policy {name} in {}; {help}", dir.display()))
 }
 
-/// A tree, and whether something in it has an error. What has one is said, and is missing in the sheets.
+/// Loads a tree, prints its errors, and returns whether a policy failed to load. Such a policy has no effect sheet.
 fn sound(dir: &Path, config: Option<&Path>) -> Result<(Loaded, bool), Failed> {
     let loaded = read::read(dir, config)?.loaded;
     if loaded.declared.is_empty() {

@@ -1,5 +1,5 @@
-//! `event`: CloudEvents out of a file, to a running daemon. Sending a file again changes nothing: the daemon
-//! knows each event by its source and id.
+//! `event`: sends CloudEvents from a file to a running daemon. Sending a file again changes nothing: the daemon
+//! recognizes each event by its source and id.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         let answer = client.post_text::<Taken>("/v1/events", BATCH, format!("[{}]", batch.join(","))).await;
         if let Err(mut failed) = answer {
             if taken > 0 {
-                // Places in the answer count within the request.
+                // Positions in the answer are relative to the request.
                 let said =
                     format!("the first {taken} events of the file were taken; the request after them failed");
                 failed.error = failed.error.context(said);
@@ -59,7 +59,7 @@ fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("while reading {}", file.display()))
 }
 
-/// The texts of the events, as they are: the daemon judges them, and its answer is about what was sent.
+/// The texts of the events, unchanged: the daemon validates them, and its answer refers to the sent text.
 fn events(text: &str) -> anyhow::Result<Vec<&str>> {
     let mut events = Vec::new();
     for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
@@ -80,12 +80,12 @@ fn events(text: &str) -> anyhow::Result<Vec<&str>> {
     }
 }
 
-/// As few requests as the daemon's limits allow.
+/// Groups events into as few requests as the daemon's limits allow.
 fn batches<'a>(events: &[&'a str]) -> Vec<Vec<&'a str>> {
     let mut batches = Vec::<Vec<&str>>::new();
     let mut size = 0;
     for event in events {
-        // Commas and brackets come on top.
+        // One more byte: the comma or bracket.
         let more = event.len() + 1;
         match batches.last_mut() {
             Some(batch) if batch.len() < MOST_EVENTS && size + more < LARGEST_BODY => {

@@ -1,5 +1,5 @@
-//! `explain`: why each policy did or did not fire for a person, and what policies would say: of an edited tree
-//! about what was recorded, or any about an event that never happened.
+//! `explain`: why each policy did or did not open a case for a person. Also dry runs: recorded events with an
+//! edited tree, or an event that never happened.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     Ok(Ending::Ok)
 }
 
-/// What would be said. The answer is no if a policy of the tree does not load.
+/// Makes a dry run. The exit code is 1 if a policy of the tree does not load.
 async fn attempt(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     let (event, person) = fields(arguments)?;
     let question = DryRun {
@@ -107,15 +107,15 @@ async fn attempt(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     Ok(if answer.read()?.errors.is_empty() { Ending::Ok } else { Ending::No })
 }
 
-/// The files of a tree that policies are made of.
+/// The policy files of a tree.
 fn files(dir: &Path) -> Result<BTreeMap<String, String>, Failed> {
     let mut texts = read::texts(dir)?;
-    // Nothing is tested, and people's notes are nobody else's.
+    // Tests are not run, and README.md may contain private notes.
     texts.retain(|path, _| !path.ends_with("/tests.yaml") && !path.ends_with("README.md"));
     Ok(texts)
 }
 
-/// The fields of the event and those of the person.
+/// Parses `--with` into fields of the event and fields of the person.
 fn fields(arguments: &Arguments) -> Result<(Fields, Fields), Failed> {
     let of_event = match &arguments.made_up {
         Some(kind) => schema::fields_of_event(&EventType::new(kind.as_str())),
@@ -155,7 +155,7 @@ fn fields(arguments: &Arguments) -> Result<(Fields, Fields), Failed> {
     Ok((event, person))
 }
 
-/// What each policy answered; of a dry run with what only that has.
+/// Prints the result of each policy, with the additional columns of a dry run.
 fn show<'a>(policies: impl Iterator<Item = (&'a Explained, Option<&'a DryRunLine>)> + Clone) {
     let row = |one: &Explained| {
         let asked = one.asked_at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true));
@@ -175,7 +175,7 @@ fn show<'a>(policies: impl Iterator<Item = (&'a Explained, Option<&'a DryRunLine
     }
 }
 
-/// The fields of each verification in the forms in which they were compared.
+/// Prints the compared forms of each verification's fields.
 fn compared(steps: &BTreeMap<String, Vec<Compared>>) {
     for (step, field) in steps.iter().flat_map(|(step, fields)| fields.iter().map(move |field| (step, field)))
     {

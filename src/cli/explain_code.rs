@@ -1,4 +1,4 @@
-//! `explain-code`: the page of a diagnosis, or the list of all.
+//! `explain-code`: prints the page of a diagnosis, or the list of all.
 
 use anyhow::anyhow;
 use serde_json::json;

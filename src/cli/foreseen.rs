@@ -1,4 +1,4 @@
-//! What the past says of a revision, as people read it.
+//! Prints the back-test of a revision.
 
 use chrono::SecondsFormat;
 
@@ -7,11 +7,11 @@ use crate::api::past::{Coming, Differs, PastCase, PolicyPast, Range};
 use crate::api::plan::PastSpan;
 use crate::model::Timestamp;
 
-/// The columns of an export.
+/// The columns of the CSV export.
 pub const HEAD: [&str; 9] =
     ["policy", "subject", "name", "opened_at", "opened_by", "before", "after", "did_before", "did_after"];
 
-/// With a comma between thousands.
+/// A number with a comma between thousands.
 pub fn number(value: usize) -> String {
     let digits = value.to_string();
     let mut grouped = String::new();
@@ -24,7 +24,7 @@ pub fn number(value: usize) -> String {
     grouped
 }
 
-/// What was looked at.
+/// The recorded data that a back-test covers.
 pub fn span(span: &PastSpan) -> String {
     let cut = if span.cut { "; older records are not included" } else { "" };
     format!(
@@ -41,7 +41,7 @@ fn minute(at: Timestamp) -> String {
     at.format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Effects, what is to come, and who.
+/// Prints the effects, the forecast and the affected people.
 pub fn show(past: &PolicyPast, people: usize) {
     output::line("");
     if past.silent {
@@ -152,7 +152,7 @@ fn did(case: Option<&PastCase>) -> Vec<&'static str> {
     case.iter().flat_map(|case| &case.did).map(|deed| deed.what.word()).collect()
 }
 
-/// Effects that only one of the two has.
+/// The effects that only one of the two revisions has.
 fn otherwise(item: &Differs) -> String {
     let (before, after) = (did(item.before.as_ref()), did(item.after.as_ref()));
     let only = |these: &[&str], others: &[&str], sign: &str| {
@@ -166,12 +166,12 @@ fn row_of(what: &str, before: String, after: String, more: &str) -> Vec<String> 
     vec![what.replace('_', " "), before, "->".to_owned(), after, more.to_owned()]
 }
 
-/// A number, or the least and the most.
+/// A number, or a range from the smallest to the largest.
 fn range(Range { least, most }: Range) -> String {
     if least == most { number(least) } else { format!("{} to {}", number(least), number(most)) }
 }
 
-/// One person of the list: the columns of `HEAD`.
+/// The row of one person, with the columns of `HEAD`.
 pub fn row(policy: &str, item: &Differs) -> Vec<String> {
     columns(policy, item).into()
 }
@@ -196,8 +196,8 @@ fn end(case: Option<&PastCase>) -> String {
     case.map_or("no case".to_owned(), |case| case.end.words())
 }
 
-/// One line of a CSV file (RFC 4180). Written by hand: a crate would still leave the guard against formulas to us.
-/// A cell that a spreadsheet would take for a formula is made a text.
+/// One line of a CSV file (RFC 4180). Written by hand: a crate would not add the guard against formulas either.
+/// A cell that a spreadsheet would read as a formula becomes text.
 pub fn csv(row: &[String]) -> String {
     let cell = |cell: &String| {
         let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);

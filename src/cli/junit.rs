@@ -1,4 +1,4 @@
-//! Results of policy tests as JUnit XML: a suite for each policy, and one for what does not load.
+//! Results of policy tests as JUnit XML: a suite for each policy, and one for policies that do not load.
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 

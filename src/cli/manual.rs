@@ -1,4 +1,4 @@
-//! What shells and `man` know of the command line, made of the command line itself.
+//! Shell completions and manual pages, generated from the command definitions.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -28,7 +28,7 @@ pub fn pages(dir: Option<&Path>) -> Result<Ending, Failed> {
     Ok(print(&text))
 }
 
-/// A closed pipe is not an error: they have read enough.
+/// Prints to standard output. A closed pipe is not an error: the reader has stopped.
 fn print(text: &[u8]) -> Ending {
     let _ = std::io::stdout().lock().write_all(text);
     Ending::Ok
@@ -47,7 +47,7 @@ mod tests {
         found.extend(untold.map(|argument| named(argument.get_id().as_str())));
         for argument in command.get_arguments() {
             let values = argument.get_possible_values();
-            // `true` and `false` of a switch need none, and the names of shells are their own text.
+            // `true` and `false` of a switch need no help text, and the names of shells explain themselves.
             let told = values.iter().any(|value| value.get_help().is_some());
             let missing = values.iter().filter(|value| told && value.get_help().is_none());
             found.extend(missing.map(|value| named(value.get_name())));

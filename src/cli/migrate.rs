@@ -1,4 +1,4 @@
-//! `case migrate`: where open cases would be in another revision, person by person, and then the move.
+//! `case migrate`: shows where open cases would be in another revision, and moves them.
 
 use anyhow::anyhow;
 use clap::Args;
@@ -34,7 +34,7 @@ pub struct Arguments {
     reason: Option<Reason>,
 }
 
-/// 1 if a case cannot be moved.
+/// Runs the command; the exit code is 1 if a case cannot be moved.
 pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<Ending, Failed> {
     let Arguments { mut cases, policy, to, apply, reason } = arguments;
     if let Some(policy) = policy {
@@ -61,7 +61,7 @@ pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<En
         }
         lines.push(match client.try_post::<MigrationLine>(&path, &move_to).await? {
             Ok(moved) => moved.read()?,
-            // Something happened between looking and moving; the others are moved all the same.
+            // The case changed between preview and move; the other cases are still moved.
             Err(refused) => MigrationLine { can: false, why_not: Some(refused.problem.detail), ..seen },
         });
     }
@@ -77,14 +77,14 @@ pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<En
     Ok(if all { Ending::Ok } else { Ending::No })
 }
 
-/// A name that no policy has or had is a mistake, and no policy without cases.
+/// Reports an unknown policy name as an error, to distinguish it from a policy without cases.
 async fn known(client: &Client, policy: &str) -> Result<(), Failed> {
     let list = client.get::<PolicyList>("/v1/policies").await?.read()?;
     let names = list.items.iter().map(|policy| policy.status.name.as_str());
     if names.clone().any(|name| name == policy) {
         return Ok(());
     }
-    // One that is gone from the tree has its revisions still.
+    // A policy that was removed from the tree still has revisions.
     match client.try_get::<Page<RevisionLine>>(&path(&["policies", policy, "revisions"]), &()).await? {
         Err(refused) if refused.status == StatusCode::NOT_FOUND => {
             Err(Failed::no(anyhow!("unknown policy {policy}; {}", nearest(policy, names))))
@@ -93,7 +93,7 @@ async fn known(client: &Client, policy: &str) -> Result<(), Failed> {
     }
 }
 
-/// Those with the revision already say so in their line.
+/// The open cases of a policy, including those that already have the target revision: their lines report that.
 async fn open_cases(client: &Client, policy: &str) -> Result<Vec<String>, Failed> {
     let mut cases = Vec::new();
     let mut query = CaseQuery {

@@ -1,23 +1,23 @@
-//! The command line. `run` and `demo` compose the rooms; everything else asks a running daemon or works
-//! on files.
+//! The command line. `run` and `demo` compose the program's modules; the other commands use a running daemon or
+//! files.
 //!
 //! | file | what |
 //! |---|---|
-//! | `serve` | `run`: the daemon, from configuration to the last answer |
-//! | `opening` | the daemon's store is opened: progress for systemd, waiting for space |
-//! | `compose` | connectors and access out of a configuration |
-//! | `rehearsal` | days in minutes, against simulators |
-//! | `notify` | what systemd is told |
-//! | `demo` | the whole product with nothing to set up |
+//! | `serve` | `run`: the daemon, from configuration to shutdown |
+//! | `opening` | opens the daemon's store: progress for systemd, waiting for free space |
+//! | `compose` | builds connectors and access from a configuration |
+//! | `rehearsal` | an accelerated clock for simulators |
+//! | `notify` | notifications to systemd |
+//! | `demo` | the whole product without setup |
 //! | `simulate` | the simulators alone |
-//! | `check`, `explain_code`, `effects`, `schema`, `doctor`, `store` | work on files and connectors |
-//! | `plan`, `foreseen` | what another tree would do, asked of a daemon that knows the past |
+//! | `check`, `explain_code`, `effects`, `schema`, `doctor`, `store` | use files and connectors |
+//! | `plan`, `foreseen` | preview of another tree, with a back-test by the daemon |
 //! | `lsp` | a language server for editors |
-//! | `test`, `junit` | plays policy tests; their results for build servers |
-//! | `client`, `cases`, `migrate`, `events`, `explain`, `policies`, `sweeps` | ask a running daemon |
-//! | `manual` | completions of shells and manual pages |
-//! | `read` | a policy tree on disk |
-//! | `output` | the only place that prints |
+//! | `test`, `junit` | runs policy tests; their results for build servers |
+//! | `client`, `cases`, `migrate`, `events`, `explain`, `policies`, `sweeps` | use a running daemon |
+//! | `manual` | shell completions and manual pages |
+//! | `read` | reads a policy tree on disk |
+//! | `output` | the only module that prints |
 
 mod cases;
 mod check;
@@ -220,17 +220,17 @@ struct Daemon {
     config: Option<PathBuf>,
 }
 
-/// How a command ended, as an exit code that scripts can rely on.
+/// The result of a command, as an exit code for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Ok,
-    /// The answer is no: a check failed, a case was not found, a decision was refused.
+    /// Failed or refused: a check failed, a case was not found, a decision was refused.
     No,
     /// Wrong use or bad configuration.
     Usage,
     /// A connector or the daemon could not be reached.
     Unreachable,
-    /// Nothing new is wrong with the store, but it has losses that were accepted.
+    /// The store has no new damage, but it has losses that were accepted.
     NotWhole,
 }
 
@@ -252,7 +252,7 @@ impl From<Ending> for ExitCode {
     }
 }
 
-/// An error with the exit code it leads to.
+/// An error with its exit code.
 #[derive(Debug)]
 struct Failed {
     ending: Ending,
@@ -279,7 +279,7 @@ impl From<anyhow::Error> for Failed {
     }
 }
 
-/// Runs the program. Everything that `main` does.
+/// Runs the program: the whole of `main`.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -301,7 +301,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Help and version are answers too.
+/// Handles a parse error of clap; help and version are successful results.
 fn misused(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().skip(1).take_while(|one| one != "--").any(|one| one == "--json");
     if error.use_stderr() && json {

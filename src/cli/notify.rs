@@ -1,5 +1,5 @@
-//! What systemd is told: readiness, one line of status, and that there is progress. Without systemd these
-//! do nothing.
+//! Notifications to systemd: readiness, a status line, and progress. Without systemd these functions have no
+//! effect.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub fn ready(engine: &Engine) {
     tell(&[NotifyState::Ready, NotifyState::Status(&engine.status().status_line())]);
 }
 
-/// The start goes on: systemd waits another minute for it.
+/// Reports progress of the start: systemd extends the timeout by one minute.
 pub fn starting(how_far: &str) {
     tell(&[NotifyState::ExtendTimeoutUsec(60_000_000), NotifyState::Status(how_far)]);
 }
@@ -31,7 +31,7 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Feeds the watchdog only while the committer and the waker make progress, and keeps the status line.
+/// Feeds the watchdog only while the committer and the waker make progress, and updates the status line.
 pub async fn keep_telling(engine: Engine) {
     let watchdog = sd_notify::watchdog_enabled();
     let every = watchdog.map_or(Duration::from_secs(10), |limit| limit / 3).max(Duration::from_secs(1));

@@ -1,5 +1,5 @@
-//! Opens the daemon's store. A start that takes long tells systemd how far it is and asks it for more time; a
-//! full disk is waited for.
+//! Opens the daemon's store. A long start reports its progress to systemd and extends its timeout. If the disk is
+//! full, it waits for free space.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use super::{Failed, notify};
 use crate::model::Timestamp;
 use crate::store::{Error, Opened, Options, Store};
 
-/// How often it is looked how far an opening is. Each look that finds progress gives it another minute.
+/// Interval between checks of the progress. Each check that finds progress extends the timeout by one minute.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How often a full disk is tried again.
+/// Interval between attempts if the disk is full.
 const ROOM_EVERY: Duration = Duration::from_secs(2);
 
-/// The open store; none: the daemon was told to stop while the disk was full.
+/// Opens the store; none: a stop signal arrived while the disk was full.
 pub(super) async fn open(
     dir: &Path,
     now: Timestamp,
@@ -67,7 +67,7 @@ async fn open_once(dir: &Path, now: Timestamp) -> Result<Result<(Store, Opened),
     }
 }
 
-/// What the opening found and did.
+/// Logs the findings and repairs of the opening.
 fn report(opened: &Opened) {
     if opened.new {
         tracing::info!("created a new store");

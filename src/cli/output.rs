@@ -1,4 +1,4 @@
-//! The only place that prints.
+//! The only module that prints.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -8,12 +8,12 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{Ending, Failed};
 use crate::model::typed;
 
-/// A line for who asked. A closed pipe is not an error: they have read enough.
+/// Prints a line to standard output. A closed pipe is not an error: the reader has stopped.
 pub fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// JSON for programs.
+/// Prints JSON to standard output.
 pub fn json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {
         Ok(text) => line(&text),
@@ -21,7 +21,7 @@ pub fn json(value: &impl serde::Serialize) {
     }
 }
 
-/// A command failed: a sentence, or with `--json` one object, on the channel of errors.
+/// Prints the error of a command to standard error: a sentence, or one JSON object with `--json`.
 pub fn failed(failed: &Failed, json: bool) -> ExitCode {
     let detail = format!("{:#}", failed.error);
     if json {
@@ -41,24 +41,24 @@ pub fn failed(failed: &Failed, json: bool) -> ExitCode {
     failed.ending.into()
 }
 
-/// An error, on its own channel.
+/// Prints an error to standard error.
 pub fn error(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "proofd: {text}");
 }
 
-/// Whether a person reads along.
+/// Whether standard output is a terminal.
 pub fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// A table with a head.
+/// Prints a table with a header row.
 pub fn table(head: &[&str], rows: &[Vec<String>]) {
     let head = head.iter().map(|cell| (*cell).to_owned()).collect();
     let rows = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect());
     columns("", &std::iter::once(head).chain(rows).collect::<Vec<_>>());
 }
 
-/// Rows behind an indent, their columns as wide as their widest cell on a terminal.
+/// Prints indented rows; on a terminal, columns are as wide as their widest cell.
 pub fn columns(indent: &str, rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
@@ -73,20 +73,20 @@ pub fn columns(indent: &str, rows: &[Vec<String>]) {
     }
 }
 
-/// Text from outside without characters that move the cursor, and that turn or hide text.
+/// External text without characters that move the cursor, reverse text or hide it.
 pub fn visible(text: &str) -> String {
     text.chars().map(|c| if typed::is_plain(c) { c } else { '\u{fffd}' }).collect()
 }
 
-/// Columns of a name in a table.
+/// Width of a name in a table, in columns.
 const LONGEST_NAME: usize = 40;
 
-/// A person's name in a table: cut where it is too long, and nothing that a terminal makes a link of.
+/// A person's name in a table: truncated, and without text that a terminal turns into a link.
 pub fn short_name(text: &str) -> String {
     typed::unlinked(&typed::one_line(text, LONGEST_NAME))
 }
 
-/// A person's name in a line of its own.
+/// A person's name in a line of its own, without text that a terminal turns into a link.
 pub fn name(text: &str) -> String {
     typed::unlinked(&typed::one_line(text, typed::LONGEST_NAME))
 }

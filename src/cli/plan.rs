@@ -1,4 +1,4 @@
-//! `plan`: what activating another tree would do, asked of the daemon, which knows the past.
+//! `plan`: previews the activation of another tree. The daemon computes it, because it has the recorded events.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     Ok(if plan.ok { Ending::Ok } else { Ending::No })
 }
 
-/// Why nothing of the tree would be taken.
+/// The reason why the tree would not be activated.
 fn because(plan: &Plan, arguments: &Arguments) -> String {
     match plan.ok {
         true => String::new(),
@@ -69,7 +69,7 @@ fn because(plan: &Plan, arguments: &Arguments) -> String {
     }
 }
 
-/// How far it is, on one line of a terminal.
+/// Progress on one line of a terminal.
 #[derive(Debug, Default)]
 struct Shown(bool);
 
@@ -165,7 +165,7 @@ fn show_policy(policy: &PolicyPlan, arguments: &Arguments) {
     }
 }
 
-/// Cases that are open keep their revision; what would be if they were moved.
+/// Prints the open cases, which keep their revision, and what a migration would do.
 fn open_cases(open: &OpenCases) {
     if open.open == 0 {
         return;
@@ -197,7 +197,7 @@ fn export(path: &Path, plan: &Plan) -> Result<(), Failed> {
         .map_err(Failed::usage)
 }
 
-/// Names of people are for who asked. A file that is there already is theirs, but not to be read by others any more.
+/// Writes a file that only its owner can read, because it contains names. An existing file keeps its owner.
 fn private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = std::fs::File::options();
     options.write(true).create(true).truncate(true);

@@ -1,4 +1,4 @@
-//! `policy`: what runs, and a reload that waits for its verdict.
+//! `policy`: shows and changes the daemon's policies, and reloads them.
 
 use std::collections::BTreeMap;
 
@@ -136,7 +136,7 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
     Ok(Ending::Ok)
 }
 
-/// Loads the tree, and ends with the verdict.
+/// Reloads the tree and waits for the result.
 async fn reload(client: &Client, json: bool) -> Result<Ending, Failed> {
     let report = client.post::<Reload>("/v1/policies/reload", &serde_json::json!({})).await?;
     report.show(json, |report| {
@@ -175,7 +175,7 @@ fn shown(sheet: &RevisionSheet) {
     output::line(&sheet.text);
 }
 
-/// Why the tree's revision does not run.
+/// Prints why the tree's revision is not active.
 fn why(reasons: &[String]) {
     for why in reasons {
         output::line(&format!("  {}", output::visible(why)));
@@ -279,7 +279,7 @@ fn notes(policies: &[PolicyLine]) {
     }
 }
 
-/// Why nothing of the tree was loaded.
+/// Prints why the tree was not loaded.
 fn whole_tree(reload: &LastReload) {
     if let Some(problem) = &reload.problem {
         output::line(&format!("nothing of the tree was loaded: {}", output::visible(problem)));

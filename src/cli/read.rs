@@ -1,4 +1,4 @@
-//! A policy tree on disk, as `check`, `test` and `effects` read it: nothing runs, and no daemon is asked.
+//! Reads a policy tree on disk for `check`, `test` and `effects`, without a daemon.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::rollout::tree::{self, Fingerprint};
 pub struct Read {
     pub files: Files,
     pub loaded: Loaded,
-    /// Whether a configuration was there, so that names of endpoints and systems were judged.
+    /// Whether a configuration exists and names of endpoints and systems were therefore checked.
     pub judged: bool,
 }
 
-/// Without `config`, the `proofd.yaml` beside the tree is taken, if there is one.
+/// Reads a tree. Without `config`, the `proofd.yaml` beside the tree is used, if it exists.
 pub fn read(dir: &Path, config: Option<&Path>) -> Result<Read, Failed> {
     let beside = dir.parent().unwrap_or(dir).join("proofd.yaml");
     let config = config.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));
@@ -30,7 +30,7 @@ pub fn read(dir: &Path, config: Option<&Path>) -> Result<Read, Failed> {
     Ok(Read { files, loaded, judged: config.is_some() })
 }
 
-/// A tree to be sent: one of which something is not read would be another one.
+/// Reads a tree to send it. An unreadable file is an error: without it, the tree would be a different one.
 fn files(dir: &Path) -> Result<Files, Failed> {
     let (files, look) = whole(dir)?;
     match look.unread.keys().next() {
@@ -48,7 +48,7 @@ fn whole(dir: &Path) -> Result<(Files, Fingerprint), Failed> {
         .ok_or_else(|| Failed::usage(anyhow!("{} changed while it was read; try again", dir.display())))
 }
 
-/// The tree as text, path by path, as a daemon is sent it.
+/// The texts of a tree by path, as sent to a daemon.
 pub fn texts(dir: &Path) -> Result<BTreeMap<String, String>, Failed> {
     let text = |(path, bytes): (String, Arc<[u8]>)| match String::from_utf8(bytes.to_vec()) {
         Ok(text) => Ok((path, text)),

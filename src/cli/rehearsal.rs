@@ -1,4 +1,4 @@
-//! Rehearsals: days in minutes, against simulators on this machine only.
+//! Rehearsals: an accelerated clock, only with simulators on this machine.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use crate::connectors::Setup;
 use crate::engine::clock::{Scaled, System};
 use crate::model::{Clock, Timestamp};
 
-/// `FACTOR` or `FACTOR@ORIGIN`: time runs FACTOR times as fast since ORIGIN (RFC 3339). Processes that share
-/// both agree about the time, also after a restart.
+/// `FACTOR` or `FACTOR@ORIGIN`: time runs FACTOR times as fast since ORIGIN (RFC 3339). Processes with the same
+/// values share one clock, also after a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rehearsal {
     factor: i32,
@@ -33,7 +33,7 @@ impl FromStr for Rehearsal {
     }
 }
 
-/// The machine's clock, or a rehearsal's.
+/// The system clock, or the accelerated clock of a rehearsal.
 pub fn clock(rehearsal: Option<Rehearsal>) -> Arc<dyn Clock> {
     match rehearsal {
         None => Arc::new(System),
@@ -42,7 +42,7 @@ pub fn clock(rehearsal: Option<Rehearsal>) -> Arc<dyn Clock> {
     }
 }
 
-/// An accelerated clock must reach nothing but simulators.
+/// Refuses an accelerated clock with any system that is not a simulator.
 pub fn only_simulators(setup: &Setup) -> anyhow::Result<()> {
     match setup.real_host() {
         Some(host) => {

@@ -1,4 +1,4 @@
-//! `schema`: JSON Schema for editors.
+//! `schema`: prints JSON Schemas for editors.
 
 use clap::ValueEnum;
 

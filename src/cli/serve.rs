@@ -1,4 +1,4 @@
-//! `run`: the daemon, from configuration to the last answer.
+//! `run`: the daemon, from configuration to shutdown.
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -28,10 +28,10 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     if rehearse.is_some() {
         rehearsal::only_simulators(&configured.setup).map_err(Failed::usage)?;
     }
-    // From here on a signal is an order, also while the store is opened: without a handler it would kill.
+    // Registered before the store opens: without a handler, a signal would kill the process.
     let mut orders = Orders::listen().context("while preparing for signals")?;
     let clock = rehearsal::clock(rehearse);
-    // Before the store: a token that is refused must not leave it open.
+    // Before the store opens: a refused token must not leave it open.
     let access = compose::access(config, Arc::clone(&clock)).map_err(Failed::usage)?;
     for ending in config.access.ending(clock.now()) {
         tracing::warn!("{ending}");
@@ -47,8 +47,8 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     let telling = tokio::spawn(notify::keep_telling(engine.clone()));
     tokio::select! {
         () = orders.until_stop(&engine) => {}
-        // A loop ends only when it is told to. One that panicked would leave its work undone unseen; a new
-        // process takes everything up again from the disk.
+        // A loop ends early only after a panic, and its work would then stop unnoticed. A new process continues it from
+        // the store.
         Some(_) = tasks.join_next() => {
             return Err(Failed::no(anyhow!("internal error: a loop of the engine ended; the log above has the reason")));
         }
@@ -67,10 +67,10 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     Ok(Ending::Ok)
 }
 
-/// The engine with its store and connectors. What a connector cannot do shows in `doctor`, not here: a
-/// vendor that is down must not keep the daemon from starting.
+/// Creates the engine with its store and connectors. Missing abilities of a connector are reported by `doctor`: an
+/// unavailable vendor must not prevent the daemon's start.
 ///
-/// None: the daemon was told to stop meanwhile.
+/// None: a stop signal arrived meanwhile.
 async fn open(
     configured: &Configured,
     clock: Arc<dyn Clock>,
@@ -105,7 +105,7 @@ async fn bind(config: &Config, doors: &AppState) -> Result<Vec<Listening>, Faile
     })
 }
 
-/// SIGHUP reloads the policies, SIGTERM and Ctrl-C end the daemon.
+/// The signals of the process: SIGHUP reloads the policies, SIGTERM and Ctrl-C stop the daemon.
 pub(super) struct Orders {
     hangup: Signal,
     terminate: Signal,
@@ -121,7 +121,7 @@ impl Orders {
         })
     }
 
-    /// An order to stop, before there is anything to reload.
+    /// Waits for a signal to stop, before there are policies to reload.
     pub(super) async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -143,17 +143,17 @@ impl Orders {
     }
 }
 
-/// What is logged: `RUST_LOG` chooses by target and level, as in `info,proofd=debug`.
+/// The log filter: `RUST_LOG` selects by target and level, as in `info,proofd=debug`.
 pub fn log_filter(usual: &str) -> Targets {
     let chosen = std::env::var("RUST_LOG").ok().filter(|chosen| !chosen.is_empty());
     chosen.and_then(|chosen| chosen.parse().ok()).or_else(|| usual.parse().ok()).unwrap_or_default()
 }
 
-/// Logs for people on a terminal, JSON lines for journald and the like.
+/// Logs text on a terminal, and JSON lines for journald and similar systems.
 fn log_to_stderr() {
     let log = tracing_subscriber::registry().with(log_filter("info,sled=error,notify=error"));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    // Already set by an embedding program: its choice stands.
+    // An error means that an embedding program has set a logger; it stays.
     let _ = if std::io::stderr().is_terminal() {
         log.with(lines).try_init()
     } else {

@@ -1,4 +1,4 @@
-//! `simulate`: the simulators alone, with a page each where a person plays the applicant.
+//! `simulate`: runs the simulators alone, each with a page for playing the applicant.
 
 use std::net::SocketAddr;
 
@@ -51,7 +51,7 @@ pub async fn run(arguments: Arguments) -> Result<Ending, Failed> {
         town.broadcast_to(daemon.trim_end_matches('/'));
     }
     let up = arguments.which.running(&town, &credentials);
-    // One line, so that a program can wait for it.
+    // One line, which another program can wait for.
     output::line(&serde_json::Value::Object(up).to_string());
     tokio::signal::ctrl_c().await.context("while waiting for Ctrl-C")?;
     Ok(Ending::Ok)

@@ -1,4 +1,4 @@
-//! `store`: the embedded store, with the daemon stopped.
+//! `store`: works on the embedded store while the daemon is stopped.
 
 use std::path::{Path, PathBuf};
 
@@ -92,12 +92,12 @@ fn directory(config: &config::Config) -> Result<PathBuf, Failed> {
     config.store_dir().ok_or_else(|| Failed::usage(anyhow!("store: expected sled:DIRECTORY")))
 }
 
-/// What was found. Where decisions could not be made again, why not.
+/// The findings, or why decisions could not be repeated.
 #[derive(Debug, Serialize)]
 struct Verified {
     #[serde(flatten)]
     store: store::Report,
-    /// Whether the journal holds the end that was asked for.
+    /// Whether the journal holds the given head.
     holds_head: Option<bool>,
     decisions: Option<Replayed>,
     decisions_left_out: Option<String>,
@@ -209,7 +209,7 @@ fn verify(place: &Place, head: Option<store::Head>, json: bool) -> Result<Ending
         Some(dir) => (dir.clone(), Err(anyhow!("--dir has no configuration; use --config FILE"))),
         None => {
             let configured = compose::read(&place.config).map_err(Failed::usage)?;
-            // A secret that only the service can read is no reason not to look at the store.
+            // An unreadable secret must not prevent a check of the store.
             (directory(&configured.config)?, configured.settings())
         }
     };

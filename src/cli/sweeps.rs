@@ -1,4 +1,4 @@
-//! `sweep`: schedules over the population, what their last runs did, and when the next are.
+//! `sweep`: schedules over the population with their last and next runs.
 
 use chrono::SecondsFormat;
 use clap::Subcommand;
@@ -61,7 +61,7 @@ fn told(run: &SweepRun) -> [String; 7] {
     ]
 }
 
-/// All who got no case though they came into question, and of how many of them `explain` does not know why.
+/// The number of skipped people, and of how many `explain` has no recorded reason.
 fn left_out(run: &SweepRun) -> String {
     let all: u64 = run.skipped.values().sum();
     match run.not_noted {

@@ -1,4 +1,4 @@
-//! `test`: plays the policy tests of a tree, on what decides in the daemon.
+//! `test`: runs the policy tests of a tree, with the decision code of the daemon.
 
 use std::path::PathBuf;
 
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     Ok(if ok { Ending::Ok } else { Ending::No })
 }
 
-/// Good policies that nobody tests.
+/// Valid policies without tests.
 fn untested(loaded: &Loaded, tested: &[Tested]) -> Vec<String> {
     let names = loaded.set.policies.keys();
     names.filter(|name| !tested.iter().any(|tested| tested.policy == **name)).cloned().collect()
@@ -93,7 +93,7 @@ fn show(tested: &Tested, coverage: bool) {
     output::line("");
 }
 
-/// What happened, and what went otherwise.
+/// The timeline of a failed test and its differences.
 pub(super) fn failed(test: &TestResult) -> Vec<String> {
     let Some(failure) = &test.failure else { return Vec::new() };
     let width = test.timeline.iter().map(|line| line.after.len()).max().unwrap_or(0);

@@ -1,34 +1,34 @@
-//! The people of the demo, what they do, and how the policy promises that they end.
+//! The people of the demo, their actions, and the result that the policy promises for each.
 
 use crate::simulate::jumio::{Outcome, Script};
 
-/// What somebody does after the invitation came.
+/// A person's behavior after the invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Proves who they are at once.
+    /// Proves their identity at once.
     Passes,
     /// Sends a blurred picture first, then a good one.
     BlursFirst,
     /// Shows a manipulated document.
     Forges,
-    /// Passes with a document in another name; the desk looks and approves.
+    /// Passes with a document in another name; the identity desk reviews and approves.
     OtherName,
-    /// Is rejected for a reason that says little; the support desk verifies by hand.
+    /// Is rejected for an unspecific reason; the support desk verifies the person manually.
     Unclear,
-    /// Closes the vendor's page, and comes back two days later.
+    /// Closes the vendor's page and returns two days later.
     WalksAway,
-    /// Never answers.
+    /// Never responds.
     Silent,
-    /// Comes from a domain that the policy trusts; no case opens.
+    /// Has an address of a trusted domain; no case opens.
     Trusted,
 }
 
-/// Where somebody stands at the end.
+/// The promised result for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promise {
     /// The result of the case; none: there is no case.
     pub result: Option<&'static str>,
-    /// The registrant's record in OneLogin: its state's word, or that it is gone.
+    /// The registrant's record in OneLogin: the word of its state, or that it was deleted.
     pub onelogin: &'static str,
     pub invitations: u64,
 }
@@ -113,7 +113,7 @@ pub const CAST: &[Person] = &[
 ];
 
 impl Part {
-    /// What the person does at the vendor on their n-th visit; none: nothing.
+    /// The person's script at the vendor on the n-th visit; none: no visit.
     pub fn script(self, visit: u32) -> Option<Script> {
         let reject = |label: &str| Script {
             outcome: Outcome::Reject,

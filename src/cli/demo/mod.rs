@@ -1,8 +1,8 @@
-//! `demo`: the whole product with nothing to set up. The same engine, doors and connectors as `run`, with
+//! `demo`: the whole product without setup. It uses the engine, interfaces and connectors of `run`, with
 //! simulated vendors, a store in a temporary folder and a clock that can be set forward.
 //!
-//! `cast` are the people who register and how each must end, `story` plays them, `workforce` plays those who
-//! have an account, a hire and a partner, both by the moves of `scene`; `teller` says what happens.
+//! `cast` defines the people who register and their results, and `story` runs them. `workforce` runs people with
+//! an account, a hire and a partner. Both use the functions of `scene`; `teller` prints the events.
 
 mod cast;
 mod scene;
@@ -29,7 +29,7 @@ use crate::simulate::ledger::Ledger;
 use crate::simulate::town::{Addresses, Credentials, Town};
 use crate::store::Store;
 
-/// How much faster than the machine's the story's clock runs while people act.
+/// Speed of the story's clock relative to real time while people act.
 const PACE: i32 = 60;
 
 #[derive(Debug, Args)]
@@ -42,10 +42,10 @@ pub struct Arguments {
     policies: Option<PathBuf>,
 }
 
-/// The policies that are shipped, so that the demo needs no files.
+/// The shipped policies, included in the program: the demo needs no files.
 const SHIPPED: &[(&str, &str)] = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/shipped.in"));
 
-/// Everything that the demo has running.
+/// The running parts of the demo.
 struct Stage {
     clock: Scaled,
     engine: Engine,
@@ -61,7 +61,7 @@ pub async fn run(arguments: Arguments) -> Result<Ending, Failed> {
         .try_init();
     let folder = folder()?;
     let ended = play(&arguments, &folder).await;
-    // What is left behind is only a temporary folder.
+    // A failed removal leaves only a temporary folder.
     let _ = std::fs::remove_dir_all(&folder);
     ended
 }
@@ -77,7 +77,7 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
     let town = Town::serve(Addresses::default(), &credentials, Arc::clone(&shared), Ledger::memory())
         .await
         .context("while starting the simulators")?;
-    // The daemon's address is part of its configuration, and the configuration comes first.
+    // The configuration contains the daemon's address and must exist before the daemon starts.
     let socket = std::net::TcpListener::bind("127.0.0.1:0").context("while finding a free port")?;
     let address = socket.local_addr().context("while finding a free port")?;
     drop(socket);
@@ -121,7 +121,7 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
     Ok(if all_well { Ending::Ok } else { Ending::No })
 }
 
-/// One person who belongs to every team of the shipped policies.
+/// An actor who is a member of every team of the shipped policies.
 fn dana(engine: &Engine) -> Actor {
     let active = engine.active();
     let teams = active.set.policies.values().flat_map(|policy| policy.people.teams.keys().cloned());

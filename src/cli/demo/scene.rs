@@ -1,4 +1,5 @@
-//! How a story moves on: waiting for what must come, days that go by, a decision at the desk. Knows no plot.
+//! Steps of a story: waiting for a condition, advancing days, deciding a review. This module must not know the
+//! story.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::api::cases::{CaseLine, CaseQuery, CaseSheet, Decide, StateFilter};
 use crate::case::Case;
 use crate::model::Clock as _;
 
-/// How long, in the machine's time, the story waits for something that must come.
+/// How long, in real time, the story waits for a condition.
 const PATIENCE: Duration = Duration::from_secs(15);
 const GLANCE: Duration = Duration::from_millis(40);
 
@@ -23,7 +24,7 @@ pub fn heading(text: &str) {
     output::line(&format!("\n{text}"));
 }
 
-/// Somebody at the desk decides over the API, as `proofd case decide` does.
+/// Decides a review over the API, as `proofd case decide` does.
 pub async fn decide(stage: &Stage, who: &str, decision: &str, reason: &str) -> Result<(), Failed> {
     let client = Client::at(stage.url.clone(), stage.token.clone())?;
     let (state, text) = (Some(StateFilter::InReview), Some(who.to_owned()));
@@ -41,13 +42,13 @@ pub async fn decide(stage: &Stage, who: &str, decision: &str, reason: &str) -> R
     Ok(())
 }
 
-/// Days go by, one at a time, and the daemon does what is due.
+/// Advances the clock one day at a time, and the daemon executes what becomes due.
 pub async fn pass(stage: &Stage, teller: &mut Teller, days: u32) -> Result<(), Failed> {
     for _ in 0..days {
         stage.clock.advance(TimeDelta::days(1));
         tokio::time::sleep(Duration::from_millis(200)).await;
         let now = stage.clock.now();
-        // What is due is done before the next day begins.
+        // The work of one day ends before the next day begins.
         until(stage, teller, "a day's work", |stage, _| {
             let idle = stage.engine.store().due_cases(now, 1).is_ok_and(|(due, _)| due.is_empty());
             idle && stage.engine.store().begun_calls().is_ok_and(|calls| calls.is_empty())
@@ -57,7 +58,7 @@ pub async fn pass(stage: &Stage, teller: &mut Teller, days: u32) -> Result<(), F
     Ok(())
 }
 
-/// Waits for something that must come, and tells what happens meanwhile.
+/// Waits for a condition and prints what happens meanwhile.
 pub async fn until(
     stage: &Stage,
     teller: &mut Teller,

@@ -1,5 +1,5 @@
-//! Plays the cast against the running daemon, sets the clock forward while nobody acts, and compares the
-//! ends with what the policy promises.
+//! Runs the cast against the running daemon, sets the clock forward between their actions, and compares the
+//! results with the policy's promises.
 
 use anyhow::{Context as _, anyhow};
 
@@ -16,11 +16,11 @@ struct Player {
     applicant: Applicant,
     registered: Registered,
     visits: u32,
-    /// Mails that were there at the last visit; the next visit waits for a newer one.
+    /// Number of mails at the last visit; the next visit waits for another one.
     mails: usize,
 }
 
-/// True if everybody ended as promised.
+/// Runs the story. True if every person's result is the promised one.
 pub async fn tell(stage: &Stage) -> Result<bool, Failed> {
     let mut teller = Teller::default();
     output::line(
@@ -86,12 +86,12 @@ fn register(stage: &Stage) -> Result<Vec<Player>, Failed> {
     Ok(players)
 }
 
-/// The person opens their newest link, presses the button and does their part at the vendor.
+/// The person opens the newest link, presses the button and follows the script at the vendor.
 async fn visit(stage: &Stage, teller: &mut Teller, player: &mut Player) -> Result<(), Failed> {
     let Some(script) = player.person.part.script(player.visits + 1) else { return Ok(()) };
     let seen = player.mails;
     if player.person.part == Part::BlursFirst && player.visits > 0 {
-        // The old link is dead after a retry: a mail that says so and one with the new link come.
+        // A retry invalidates the old link: one mail announces that and a second one brings the new link.
         until(stage, teller, "another invitation", |_, _| player.applicant.mails(&stage.town) >= seen + 2)
             .await?;
     }

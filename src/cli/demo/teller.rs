@@ -1,4 +1,4 @@
-//! Says what happens, as it happens: journal entries of cases in plain words, with the person's name.
+//! Prints journal entries of cases as they happen, in plain words and with the person's name.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use crate::model::{CaseId, Timestamp};
 
 use super::{Stage, output};
 
-/// What was told already, so that every entry is told once.
+/// The position in each case's journal, which prevents an entry from being printed twice.
 #[derive(Debug, Default)]
 pub struct Teller {
     told: BTreeMap<CaseId, u64>,
 }
 
 impl Teller {
-    /// Tells what is new in every case.
+    /// Prints the new entries of every case.
     pub fn catch_up(&mut self, stage: &Stage, cases: &[Case]) {
         let mut lines: Vec<(Timestamp, u64, String)> = Vec::new();
         for case in cases {
@@ -39,7 +39,7 @@ impl Teller {
     }
 }
 
-/// An entry in plain words; none for what only interests a journal's reader.
+/// An entry in plain words; none for an entry that the demo omits.
 fn plain(note: &Note, step: Option<&str>) -> Option<String> {
     Some(match note {
         Note::Opened { by } => format!("a case opens: {}", by.trim_start_matches("event ")),
@@ -86,7 +86,7 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
     })
 }
 
-/// Where a person can go on looking while the demo stays up.
+/// Prints the addresses to visit while the demo runs.
 pub fn where_to_look(stage: &Stage) {
     let Stage { town, url, .. } = stage;
     output::line("");

@@ -1,5 +1,5 @@
-//! The second act: people who have an account, a hire and a partner. One of each shipped policy, each with a
-//! promise that is compared with what the simulated systems hold at the end.
+//! The second part: people who have an account, a hire and a partner. Each shipped policy has one person, whose
+//! promised result is compared with the final state of the simulated systems.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ use crate::simulate::applicant::{Applicant, Led};
 use crate::simulate::jumio::Script;
 use crate::simulate::onelogin::{Ages, Crowd, Edit, Form, Login};
 
-/// The role that the shipped policy gives only after a proof.
+/// The role that the shipped policy grants only after a proof.
 const ROLE: &str = "Payments admin";
 
-/// One line of the comparison: who, what happened, how it ended, and whether that was promised.
+/// One line of the comparison: person, event, result, and whether that was promised.
 pub struct Line {
     pub who: String,
     pub result: String,
@@ -27,7 +27,7 @@ pub struct Line {
     pub well: bool,
 }
 
-/// Somebody with an account.
+/// A person with an account.
 struct Colleague {
     id: i64,
     name: String,
@@ -46,7 +46,7 @@ pub async fn tell(stage: &Stage, teller: &mut Teller) -> Result<Vec<Line>, Faile
     Ok(lines)
 }
 
-/// Three people whose last proof is recent, so that tonight's run leaves them alone.
+/// Creates three people with a recent proof, whom tonight's sweep therefore does not select.
 fn staff(stage: &Stage) -> Result<[Colleague; 3], Failed> {
     let moments = BTreeMap::from([("idv_verified_at".to_owned(), Ages { days: 20, without_percent: 0 })]);
     let crowd = Crowd { count: 3, people_per_manager: 0, moments, ..Crowd::default() };
@@ -185,7 +185,7 @@ fn roles(stage: &Stage, user: i64) -> Vec<i64> {
     user["role_ids"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect()
 }
 
-/// Waits for a mail with a link, and for what has to be so by then.
+/// Waits for a mail with a link and for a condition that must hold by then.
 async fn invited(
     stage: &Stage,
     teller: &mut Teller,
@@ -197,7 +197,7 @@ async fn invited(
     person.link(&stage.town).ok_or_else(|| anyhow!("the mail has no link").into())
 }
 
-/// The person presses the button and proves who they are with a document of their own.
+/// The person presses the button and proves their identity with their own document.
 async fn prove(
     stage: &Stage,
     teller: &mut Teller,

@@ -1,4 +1,4 @@
-//! What an editor asks about a place: where it is defined, where it is used, what it is, what may stand there.
+//! Answers an editor's requests about a position: definition, references, hover and completion.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,26 +32,26 @@ impl Question {
     }
 }
 
-/// A position of a document, in its tree.
+/// A request about a position of a document.
 pub struct Asked<'a> {
     desk: &'a Desk,
     encoding: Encoding,
     root: PathBuf,
-    /// As they are.
+    /// The files in their current state.
     files: Files,
-    /// As they could last be read, with their names: what is being typed is often no YAML.
+    /// The files in the last state that parsed, for names: a text that is being typed is often invalid YAML.
     readable: Files,
     outline: Outline,
     file: String,
-    /// From 0, in characters.
+    /// The line, from 0. The column counts characters from 0.
     line: usize,
     column: usize,
-    /// The definition itself is wanted among its uses.
+    /// The editor requests the definition among the references.
     with_definition: bool,
 }
 
 impl<'a> Asked<'a> {
-    /// None: the document is of no tree. `sound` are the texts of open files when they could last be read.
+    /// Reads a request. None: no tree contains the document. `sound` holds the last parsed text of each open file.
     pub fn read(
         desk: &'a Desk,
         sound: &BTreeMap<PathBuf, Arc<str>>,
@@ -95,7 +95,7 @@ impl<'a> Asked<'a> {
         (before, line.chars().skip(self.column).collect())
     }
 
-    /// The name at the cursor. Where the outline is of an older text, the words around the cursor say it.
+    /// The name at the cursor. If the outline is older than the text, the name is read from the text at the cursor.
     fn named(&self) -> Option<Named> {
         let named = self.outline.name_at(&self.file, self.line + 1, self.column + 1);
         if let Some(named) =
@@ -110,8 +110,8 @@ impl<'a> Asked<'a> {
         Some(Named { thing, name, folder: outline::folder_of(&self.file).map(str::to_owned), place })
     }
 
-    /// Where a place of the outline is in the file as it is: the same, or the nearest line with the same text at
-    /// the same column. None: it is gone.
+    /// Finds the current position of a place in the outline: the same, or the nearest line with the same text at
+    /// the same column. None: the text was removed.
     fn today(&self, place: &Place, name: &str) -> Option<Place> {
         let text = text::text_of(&self.files, &place.file);
         let word = name.rsplit("::").next().unwrap_or(name);
@@ -119,7 +119,7 @@ impl<'a> Asked<'a> {
             let part: String = line.chars().skip(place.column.saturating_sub(1)).take(place.length).collect();
             part == word || part == name
         };
-        // A template's place is its file.
+        // The place of a template is its file.
         if place.length == 1 && place.line == 1 {
             return Some(place.clone());
         }
@@ -178,7 +178,7 @@ impl<'a> Asked<'a> {
         let item = |offer: &outline::Offer| {
             json!({
                 "label": offer.text,
-                // A function, or a reference to something that stands elsewhere.
+                // The kinds are function and reference.
                 "kind": if offer.thing == "function" { 3 } else { 18 },
                 "detail": format!("{}, {}", offer.thing, offer.about),
                 "textEdit": {"range": range, "newText": offer.text},
@@ -188,7 +188,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The address of a file: as the editor writes it, if it is open.
+/// The URI of a file: as the editor writes it, if the file is open.
 pub fn address(desk: &Desk, path: &Path) -> Option<String> {
     desk.open.get(path).map(|open| open.uri.clone()).or_else(|| text::uri(path))
 }

@@ -1,4 +1,4 @@
-//! Checks trees beside the conversation, so that typing waits for nothing. Only the newest state is checked.
+//! Checks trees in a thread of its own: the editor's requests do not wait. Checks only the newest state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,10 +16,10 @@ use crate::policy::tests::Tests;
 use crate::policy::{self, Files, Loaded, Revision, codes};
 use crate::trial;
 
-/// A word is typed in less; whoever stops for longer wants to read.
+/// Pause in typing before a check begins: longer than a pause within a word.
 const PAUSE: Duration = Duration::from_millis(80);
 
-/// What is to be checked.
+/// A request to check the trees.
 #[derive(Debug)]
 pub struct Order {
     pub number: u64,
@@ -27,20 +27,20 @@ pub struct Order {
     pub encoding: Encoding,
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The order that it answers.
+    /// The number of the order.
     pub number: u64,
-    /// Every file of the trees with its diagnoses, ready for the wire.
+    /// Every file of the trees with its diagnoses as JSON.
     pub files: BTreeMap<PathBuf, Vec<Value>>,
-    /// Trees that could not be read: nothing is known of their files, not even that they are good.
+    /// Roots of trees that could not be read: the state of their files is unknown.
     pub unread: Vec<PathBuf>,
-    /// What kept a tree from being read or judged as a whole.
+    /// Reasons why a tree could not be read or checked completely.
     pub troubles: Vec<String>,
 }
 
-/// Starts the checking. It ends when either side of it is gone.
+/// Starts the checker thread. It ends when the sender or the receiver of results is dropped.
 pub fn start(tell: impl Fn(Found) -> bool + Send + 'static) -> Sender<Order> {
     let (orders, inbox) = channel();
     std::thread::spawn(move || {
@@ -54,10 +54,10 @@ pub fn start(tell: impl Fn(Found) -> bool + Send + 'static) -> Sender<Order> {
     orders
 }
 
-/// So many orders in a row are waited for; a file that changes without an end must not keep all others waiting.
+/// Most orders in a row that delay a check; a file that changes continuously must not block all checks.
 const MOST_IN_A_ROW: usize = 25;
 
-/// The last order once no other comes for a moment.
+/// Returns the last order once no other arrives within `PAUSE`.
 fn newest(inbox: &Receiver<Order>) -> Option<Order> {
     let mut order = inbox.recv().ok()?;
     for _ in 0..MOST_IN_A_ROW {
@@ -67,18 +67,18 @@ fn newest(inbox: &Receiver<Order>) -> Option<Order> {
             Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
-    // Whatever came meanwhile is newer still.
+    // Orders that arrived meanwhile are newer.
     Some(inbox.try_iter().last().unwrap_or(order))
 }
 
-/// What the tests of a policy said, by tree and file, with all that it depends on: a key pressed in one policy
-/// plays the tests of no other.
+/// Cached test results by tree and file, with the inputs they depend on: a change to one policy does not run the
+/// tests of another.
 type Played = BTreeMap<(PathBuf, String), (Revision, Arc<[u8]>, Vec<Diagnostic>)>;
 
 fn check(order: &Order, played: &mut Played) -> Found {
     let mut found = Found { number: order.number, ..Found::default() };
     for root in order.desk.roots() {
-        // A mistake of ours in one check must not end all later ones.
+        // A panic in one check must not end the checker.
         let checked = catch_unwind(AssertUnwindSafe(|| tree(order, &root, played, &mut found)));
         if checked.is_err() {
             found
@@ -113,7 +113,7 @@ fn tree(order: &Order, root: &Path, played: &mut Played, found: &mut Found) {
     }
 }
 
-/// Tests that fail, as mistakes of their file: a policy with one is not activated.
+/// Failed tests, as errors of their file: a policy with a failed test is not activated.
 fn failed(root: &Path, files: &Files, mut loaded: Loaded, played: &mut Played) -> Vec<Diagnostic> {
     let (mut all, mut same) = (Vec::new(), BTreeSet::new());
     let key = |tests: &Tests| (root.to_owned(), tests.file.clone());

@@ -1,16 +1,15 @@
-//! `lsp`: a language server for policy trees. It says what a schema cannot: the diagnoses of `check` while somebody
-//! types, and where a name is defined. Its members are read and written as JSON: the types of the protocol
-//! (`gen-lsp-types`, `lsp-types`) take 7 to 9 seconds to build, as long as tokio, for the
-//! dozen members that are read.
+//! `lsp`: a language server for policy trees. It adds to a schema: the diagnoses of `check` during typing, and
+//! definitions of names. Messages are read and written as untyped JSON: the protocol's types (`gen-lsp-types`,
+//! `lsp-types`) take 7 to 9 seconds to build, as long as tokio, for the dozen members that are read.
 //!
 //! | file | what |
 //! |---|---|
 //! | `wire` | messages on standard input and output |
-//! | `trees` | the trees of the editor's folders, with what is open and not saved |
-//! | `checker` | checks them beside the conversation |
-//! | `watch` | files that others change, for editors that do not tell of them |
-//! | `answer` | what is asked about a place |
-//! | `text` | places and addresses as an editor writes them |
+//! | `trees` | the trees of the editor's folders, including unsaved changes |
+//! | `checker` | checks the trees in a thread of its own |
+//! | `watch` | watches files, for editors that do not report changes on disk |
+//! | `answer` | answers requests about a position |
+//! | `text` | positions and URIs in the editor's format |
 
 mod answer;
 mod checker;
@@ -65,20 +64,20 @@ pub struct Arguments {
     stdio: bool,
 }
 
-/// What comes in.
+/// An input of the main loop.
 enum Arrival {
     Message(Result<Value, String>),
     Checked(Found),
     /// A file changed on disk.
     Disk,
-    /// The editor is gone.
+    /// The editor closed the stream.
     End,
 }
 
 pub fn run(arguments: Arguments) -> Result<Ending, Failed> {
     let (arrivals, inbox) = channel();
     let reading = arrivals.clone();
-    // It ends with the stream, or with the process.
+    // The thread ends with the stream or with the process.
     std::thread::spawn(move || {
         let mut input = std::io::stdin().lock();
         while let Ok(Some(message)) = wire::read(&mut input) {
@@ -122,24 +121,24 @@ enum Phase {
     ShutDown,
 }
 
-/// The conversation with one editor.
+/// The session with one editor.
 struct Talk<W> {
     to: W,
     phase: Phase,
     desk: Desk,
     encoding: Encoding,
-    /// It tells of changed files if it is asked to.
+    /// The editor reports changed files on request.
     watches: bool,
-    /// Otherwise we look ourselves.
+    /// Watches files if the editor does not.
     watch: Watch,
-    /// The text of each open file when it could last be read.
+    /// The last parsed text of each open file.
     sound: BTreeMap<PathBuf, Arc<str>>,
     orders: Sender<Order>,
     /// The number of the last order.
     ordered: u64,
-    /// The number of the last one that something in the editor led to.
+    /// The number of the last order that an action in the editor caused.
     edited: u64,
-    /// Files whose diagnoses the editor shows.
+    /// Files with their diagnoses as the editor shows them.
     shown: BTreeMap<PathBuf, Vec<Value>>,
     told: BTreeSet<String>,
 }
@@ -173,11 +172,11 @@ impl<W: Write> Talk<W> {
         self.send(json!({"id": id, "error": {"code": code, "message": why}}))
     }
 
-    /// True: the conversation is over.
+    /// Handles a message. True: the session ends.
     fn message(&mut self, message: &Value) -> std::io::Result<bool> {
         let id = message.get("id");
         let Some(method) = message.get("method").and_then(Value::as_str) else {
-            // Without a method it is an answer to something of ours, or nothing that is known.
+            // A message without a method is a response, or invalid.
             let answer = message.get("result").is_some() || message.get("error").is_some();
             if !answer {
                 self.refuse(id.unwrap_or(&Value::Null), -32600, "not a JSON-RPC request")?;
@@ -187,7 +186,7 @@ impl<W: Write> Talk<W> {
         let parameters = message.get("params").unwrap_or(&Value::Null);
         match id {
             Some(id) => {
-                // A mistake of ours in one answer must not end the conversation.
+                // A panic in one answer must not end the session.
                 let answered = catch_unwind(AssertUnwindSafe(|| self.answer(method, parameters)));
                 let failed = || Err((-32603, "internal error while answering; please report it".to_owned()));
                 match answered.unwrap_or_else(|_| failed()) {
@@ -237,7 +236,7 @@ impl<W: Write> Talk<W> {
         json!({
             "capabilities": {
                 "positionEncoding": self.encoding.name(),
-                // 1: a change brings the whole text. The largest file that is read has 256 KiB.
+                // 1: a change contains the whole text. The largest file that is read has 256 KiB.
                 "textDocumentSync": {"openClose": true, "change": 1, "save": {"includeText": false}},
                 "definitionProvider": true,
                 "referencesProvider": true,
@@ -268,7 +267,7 @@ impl<W: Write> Talk<W> {
                 }
             }
             "workspace/didChangeWorkspaceFolders" => self.folders(parameters),
-            // Settings, traces, cancelled requests: nothing here depends on them.
+            // Settings, traces and cancelled requests have no effect here.
             _ => return Ok(()),
         }
         self.order();
@@ -276,7 +275,7 @@ impl<W: Write> Talk<W> {
         Ok(())
     }
 
-    /// Asks the editor to tell of files that others change.
+    /// Asks the editor to report files that other programs change.
     fn ask_to_watch(&mut self) -> std::io::Result<()> {
         let watchers: Vec<_> =
             ["**/*.yaml", "**/*.rhai", "**/*.md"].iter().map(|glob| json!({"globPattern": glob})).collect();
@@ -310,7 +309,7 @@ impl<W: Write> Talk<W> {
         self.desk.folders.extend(paths("/event/added"));
     }
 
-    /// Has everything checked as it is now.
+    /// Orders a check of the current state.
     fn order(&mut self) {
         if self.phase != Phase::Open {
             return;
@@ -320,11 +319,11 @@ impl<W: Write> Talk<W> {
         }
         self.ordered += 1;
         let order = Order { number: self.ordered, desk: self.desk.clone(), encoding: self.encoding };
-        // Without the checker there are no diagnoses; what is asked is still answered.
+        // Without the checker there are no diagnoses; requests are still answered.
         let _ = self.orders.send(order);
     }
 
-    /// Tells what a check found. What was overtaken by typing is dropped: its places are old.
+    /// Publishes the result of a check. A result older than the last edit is dropped: its positions are outdated.
     fn publish(&mut self, found: &Found) -> std::io::Result<()> {
         if found.number < self.edited || self.phase != Phase::Open {
             return Ok(());
@@ -336,7 +335,7 @@ impl<W: Write> Talk<W> {
             }
         }
         self.told.retain(|told| found.troubles.contains(told));
-        // What could not be read is neither good nor gone; it stays as it was told.
+        // A file that could not be read keeps its published diagnoses.
         let unread = |path: &Path| found.unread.iter().any(|root| path.starts_with(root));
         let gone = |path: &&PathBuf| !found.files.contains_key(*path) && !unread(path);
         let gone: Vec<_> = self.shown.keys().filter(gone).cloned().collect();
@@ -344,7 +343,7 @@ impl<W: Write> Talk<W> {
         let files = found.files.iter().chain(gone.iter().map(|path| (path, &none)));
         for (path, diagnoses) in files {
             let open = self.desk.open.get(path);
-            // An open file hears every verdict, which tells it that its text was read.
+            // An open file receives every result, even an unchanged one: it shows the editor that the text was checked.
             if open.is_none() && self.shown.get(path).unwrap_or(&none) == diagnoses {
                 continue;
             }
@@ -364,7 +363,7 @@ impl<W: Write> Talk<W> {
     }
 }
 
-/// The document that a notice is about, if it is a file.
+/// The path of the document in a notification, if it is a file.
 fn document(parameters: &Value) -> Option<PathBuf> {
     text::path(parameters.pointer("/textDocument/uri")?.as_str()?)
 }

@@ -1,4 +1,5 @@
-//! Places as an editor counts them. Ours count characters from 1; an editor counts from 0, in units that it chose.
+//! Positions in the editor's format. Internal positions count characters from 1; an editor counts from 0 and chooses
+//! the unit.
 
 use std::path::{Path, PathBuf};
 
@@ -8,18 +9,18 @@ use url::Url;
 use crate::policy::Files;
 use crate::policy::diagnostic::Place;
 
-/// In what an editor counts columns.
+/// The unit in which an editor counts columns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Encoding {
     Utf8,
-    /// What every editor knows.
+    /// The default, which every editor supports.
     #[default]
     Utf16,
     Utf32,
 }
 
 impl Encoding {
-    /// The first of an editor's wishes that is known here.
+    /// The first supported encoding of those that the editor offers.
     pub fn choose(offered: &Value) -> Self {
         let known = |name: &Value| match name.as_str()? {
             "utf-8" => Some(Self::Utf8),
@@ -46,12 +47,12 @@ impl Encoding {
         }
     }
 
-    /// Characters to units.
+    /// Converts a number of characters to units.
     pub fn units(self, line: &str, characters: usize) -> usize {
         line.chars().take(characters).map(|c| self.width(c)).sum()
     }
 
-    /// Units to characters. In the middle of a character: the character's start.
+    /// Converts a number of units to characters; a position within a character becomes its start.
     pub fn characters(self, line: &str, units: usize) -> usize {
         let ends = line.chars().scan(0, |sum, c| {
             *sum += self.width(c);
@@ -61,7 +62,7 @@ impl Encoding {
     }
 }
 
-/// A line from 0, without its end.
+/// A line by its number from 0, without its line end.
 pub fn line(text: &str, number: usize) -> &str {
     text.split('\n').nth(number).unwrap_or_default().trim_end_matches('\r')
 }
@@ -70,7 +71,7 @@ pub fn text_of<'a>(files: &'a Files, file: &str) -> std::borrow::Cow<'a, str> {
     files.get(file).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default()
 }
 
-/// A place as a range.
+/// The LSP range of a place.
 pub fn range(place: &Place, files: &Files, encoding: Encoding) -> Value {
     let text = text_of(files, &place.file);
     let number = place.line.saturating_sub(1);
@@ -83,7 +84,7 @@ pub fn range(place: &Place, files: &Files, encoding: Encoding) -> Value {
     })
 }
 
-/// The file of an address; none: it is no file of this machine.
+/// The path of a URI; none: it is not a local file.
 pub fn path(uri: &str) -> Option<PathBuf> {
     Url::parse(uri).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()
 }

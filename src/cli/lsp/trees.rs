@@ -1,4 +1,4 @@
-//! The policy trees of an editor's folders, as they are with what is open and not saved yet.
+//! The policy trees of an editor's folders, with open documents and their unsaved changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,26 +11,26 @@ use crate::rollout::tree;
 /// A document that an editor has open.
 #[derive(Debug, Clone)]
 pub struct Open {
-    /// As the editor writes it.
+    /// The URI as the editor writes it.
     pub uri: String,
     pub version: Option<i64>,
     pub text: Arc<str>,
 }
 
-/// All that an answer depends on, besides what is on disk.
+/// The inputs of an answer besides the files on disk.
 #[derive(Debug, Clone, Default)]
 pub struct Desk {
     pub folders: Vec<PathBuf>,
     pub open: BTreeMap<PathBuf, Open>,
-    /// `--config`.
+    /// The value of `--config`.
     pub config: Option<PathBuf>,
 }
 
-/// How often a tree that changes while it is read is read again.
+/// Most attempts to read a tree that changes during reading.
 const READINGS: usize = 5;
 
 impl Desk {
-    /// The root of every tree: of the folders, and of what is open outside of them.
+    /// The roots of all trees: those of the folders, and those of documents outside of the folders.
     pub fn roots(&self) -> BTreeSet<PathBuf> {
         let mut roots: BTreeSet<PathBuf> = self.folders.iter().filter_map(|folder| below(folder)).collect();
         for path in self.open.keys().filter(|path| read_by_loader(path)) {
@@ -48,7 +48,7 @@ impl Desk {
         roots.max_by_key(|root| root.components().count())
     }
 
-    /// A tree with what is open laid over it, and what of it is not read.
+    /// The files of a tree with open documents replacing those on disk, and the files that were not read.
     pub fn files(&self, root: &Path) -> Result<(Files, BTreeMap<String, Unread>), String> {
         let read = || tree::read(root).transpose();
         let (mut files, look) = (0..READINGS)
@@ -63,7 +63,7 @@ impl Desk {
         Ok((files, look.unread))
     }
 
-    /// Names of the configuration, as `check` takes them. An error: they are not judged.
+    /// The configuration's names, as in `check`. An error: names are not checked.
     pub fn known(&self, root: &Path) -> Result<Known, String> {
         let beside = root.parent().unwrap_or(root).join("proofd.yaml");
         let path = self.config.clone().or_else(|| beside.is_file().then_some(beside));
@@ -75,19 +75,20 @@ impl Desk {
     }
 }
 
-/// A file's name in its tree.
+/// The name of a file in its tree.
 pub fn name(root: &Path, path: &Path) -> Option<String> {
     let relative = path.strip_prefix(root).ok()?;
     let hidden = relative.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
     (!hidden).then(|| relative.to_string_lossy().replace('\\', "/"))
 }
 
-/// A new file that is open counts before it is saved; editors' copies and notes do not.
+/// Whether the loader reads files of this kind: a new document counts before it is saved, an editor's backup does
+/// not.
 fn read_by_loader(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "yaml" || end == "rhai" || end == "md")
 }
 
-/// The tree of a folder that is open: itself, `policies` below it, or, of a single policy, the one around it.
+/// The tree of an open folder: the folder itself, `policies` below it, or the tree around a single policy.
 fn below(folder: &Path) -> Option<PathBuf> {
     if has_policies(folder) {
         return Some(folder.to_owned());

@@ -1,4 +1,4 @@
-//! Files that others change, for editors that do not tell of them.
+//! Watches files, for editors that do not report changes on disk.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::trees::Desk;
 
-/// What is watched. Where watching is impossible, the next change in the editor has everything read again.
+/// The watched places. If watching is impossible, files are read again at the next change in the editor.
 #[derive(Debug)]
 pub struct Watch {
     watcher: Option<RecommendedWatcher>,
@@ -17,7 +17,7 @@ pub struct Watch {
 impl Watch {
     pub fn start(tell: impl Fn() + Send + 'static) -> Self {
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // That a file was read is no change, and we read them all.
+            // Read access is no change, and the checker itself reads all files.
             if event
                 .is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| concerns(path)))
             {
@@ -27,7 +27,7 @@ impl Watch {
         Self { watcher: watcher.ok(), places: BTreeSet::new() }
     }
 
-    /// Watches the trees that there are now, and the folders in which their configuration may lie.
+    /// Watches the current trees and the folders that may contain their configuration.
     pub fn follow(&mut self, desk: &Desk) {
         let Some(watcher) = &mut self.watcher else { return };
         let trees: Vec<PathBuf> = desk.roots().into_iter().collect();
@@ -49,7 +49,7 @@ impl Watch {
     }
 }
 
-/// A file that is read here, or a folder.
+/// Whether a path is a file of a tree, or a folder.
 fn concerns(path: &Path) -> bool {
     path.extension().is_none_or(|end| end == "yaml" || end == "rhai" || end == "md")
 }

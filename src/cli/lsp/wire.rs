@@ -1,17 +1,17 @@
-//! Messages on a stream: a header with their length, and JSON. Written by hand: the crate `lsp-server` (0.10) cannot
-//! answer a message that cannot be read, since its `Response` has no null id, and reserves as many bytes as a header
+//! Messages on a stream: a header with the length, and JSON. Written by hand: the crate `lsp-server` (0.10) cannot
+//! answer an unreadable message, since its `Response` has no null id, and it reserves as many bytes as a header
 //! announces before it reads them.
 
 use std::io::{self, BufRead, Read as _, Write};
 
 use serde_json::Value;
 
-/// Longer messages are passed over; no file of a tree comes near it.
+/// Longer messages are skipped; all files of a tree are far smaller.
 const LONGEST: u64 = 16 << 20;
-/// No header line comes near it.
+/// Most bytes of a header line; real ones are far shorter.
 const LONGEST_LINE: u64 = 8 << 10;
 
-/// The next message. None: the stream ended. An error in it: this one cannot be read, the next may be.
+/// Reads the next message. None: the stream ended. An inner error: this message is unreadable, the next may not be.
 pub fn read(from: &mut impl BufRead) -> io::Result<Option<Result<Value, String>>> {
     let mut length = None;
     loop {
@@ -24,7 +24,7 @@ pub fn read(from: &mut impl BufRead) -> io::Result<Option<Result<Value, String>>
             Some((name, value)) if name.trim().eq_ignore_ascii_case("content-length") => {
                 length = value.trim().parse::<u64>().ok();
             }
-            // An empty line ends the header; one too many, between two messages, is harmless.
+            // An empty line ends the header; an additional one between two messages is ignored.
             None if line.trim_end().is_empty() => match length {
                 Some(length) => return body(from, length),
                 None => return Ok(Some(Err("a message has no Content-Length".to_owned()))),
