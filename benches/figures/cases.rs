@@ -1,6 +1,6 @@
-//! Whole registrations: an event by webhook, the invitation by mail, the person's press, the start at the
-//! vendor, its callback, the result read back, the approval read, written and read back. Everything that
-//! the daemon talks to is simulated in this process, on real sockets and without latency.
+//! Whole registrations: an event by webhook, the invitation by mail, the press of the button, the start at the
+//! vendor, its callback, the result, and the approval, each write read back. Every system that the daemon uses
+//! is simulated in this process, on real sockets and without latency.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use tokio::task::JoinSet;
 use crate::daemon::Daemon;
 use crate::{flow, median, process};
 
-/// The daemon spaces its requests to the vendor by the vendor's own limits, 12 reads a second, and those are
-/// not what is measured: time runs so much faster. Much more would count the daemon's regular polls, which
-/// become more frequent too, as the work of cases.
+/// Speed of the clock. The daemon limits its requests to the vendor to 12 reads a second, and a faster clock keeps
+/// that limit out of the measurement. A much faster one would count the daemon's regular polls, which also become
+/// more frequent, as work of cases.
 const FACTOR: i32 = 20;
 const ROUNDS: usize = 3;
 const FEW: usize = 150;
-/// Cases of the ceiling in a round: about a second's work.
+/// Cases of the ceiling in a round: about one second of work.
 const FLOWS: usize = 5_000;
-/// The larger round is left out if it would take longer.
+/// The larger round is omitted if it would take longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What some registrations took.
+/// The cost of a number of registrations.
 #[derive(Debug, Clone, Copy)]
 struct Took {
     cases: f64,
@@ -87,7 +87,7 @@ fn row(rounds: &[Took]) -> [f64; 3] {
     [rate, cpu, bytes]
 }
 
-/// None: not all of them ended in time. The daemon's last words are printed then.
+/// Runs registrations. None: not all of them ended in time; the end of the daemon's log is then printed.
 async fn registrations(count: usize) -> Option<Took> {
     let daemon = Daemon::start(FACTOR).await;
     let process = daemon.child.id();
@@ -135,7 +135,7 @@ async fn registrations(count: usize) -> Option<Took> {
     })
 }
 
-/// One person, who does everything at once.
+/// Runs one person, who acts without delay.
 async fn live(town: Arc<Town>, who: Applicant, letter: oneshot::Receiver<String>) {
     who.register(&town).unwrap();
     let link = letter.await.unwrap();
@@ -145,7 +145,7 @@ async fn live(town: Arc<Town>, who: Applicant, letter: oneshot::Receiver<String>
     }
 }
 
-/// Hands each person the link of their mail.
+/// Passes each person the link in their mail.
 async fn deliver(town: Arc<Town>, mut letters: BTreeMap<String, oneshot::Sender<String>>) {
     let mut seen = 0;
     while !letters.is_empty() {
@@ -161,7 +161,7 @@ async fn deliver(town: Arc<Town>, mut letters: BTreeMap<String, oneshot::Sender<
     }
 }
 
-/// Cases that the daemon says have closed.
+/// The number of closed cases in the daemon's metrics.
 async fn closed(client: &reqwest::Client, address: &str) -> usize {
     let url = format!("http://{address}/metrics");
     let text =

@@ -1,6 +1,6 @@
-//! The least that "answered after it is on disk" costs: a bare axum server that parses the events, appends
-//! the bytes to a file and syncs once for all that wait. What a case costs on top is in `flow`. It knows nothing
-//! of the daemon.
+//! The minimal cost of "answered after it is on disk": a bare axum server that parses the events, appends the
+//! bytes to a file and syncs once for all waiting requests. `flow` measures the additional cost of a case. It
+//! shares no code with the daemon.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -17,14 +17,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{flow, load};
 
-/// Set, this binary is the ceiling and its value is the directory.
+/// If this variable is set, the binary runs as the ceiling; its value is the directory.
 pub const ROLE: &str = "PROOFD_FIGURES_CEILING";
 
-/// The file, as whoever has something to append sees it.
+/// The writer's side of the file.
 pub type Log = mpsc::Sender<Line>;
 type Line = (Bytes, oneshot::Sender<()>);
 
-/// The ceiling in a process of its own.
+/// The ceiling as a child process.
 pub struct Ceiling {
     pub child: Child,
     pub address: String,
@@ -78,7 +78,7 @@ async fn take(State(log): State<Log>, headers: HeaderMap, body: Bytes) -> Status
     StatusCode::OK
 }
 
-/// On disk when it returns.
+/// Appends bytes; they are on disk when it returns.
 pub async fn append(log: &Log, bytes: Bytes) {
     let (done, synced) = oneshot::channel();
     log.send((bytes, done)).await.unwrap();

@@ -11,30 +11,30 @@ use proofd::model::Clock as _;
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
 
-/// Tokens of those who send events.
+/// Number of tokens with the role `source`.
 pub const SOURCES: usize = 40;
 
 pub struct Daemon {
     pub child: Child,
     pub town: Arc<Town>,
     pub address: String,
-    /// From the start of the process until it said that it listens.
+    /// Time from the start of the process until it reported that it listens.
     pub started_within: Duration,
     dir: tempfile::TempDir,
 }
 
-/// A directory on the disk that the build is on: a directory for temporary files may be in memory.
+/// A directory on the disk of the build, because a directory for temporary files may be in memory.
 pub fn directory() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 impl Daemon {
-    /// Time runs `factor` times as fast for the daemon and the simulators alike.
+    /// Starts the daemon; its clock and the simulators' run `factor` times as fast.
     pub async fn start(factor: i32) -> Self {
         Self::with(factor, None).await
     }
 
-    /// With another policy than the registrations', and an endpoint that is called `peer`.
+    /// Starts the daemon with another policy than the registrations', and an endpoint named `peer`.
     pub async fn with(factor: i32, peer: Option<(&str, &str)>) -> Self {
         let dir = directory();
         let origin = System.now();
@@ -75,7 +75,7 @@ impl Daemon {
         std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
     }
 
-    /// Bytes of the journal, and its frames: each was one fdatasync.
+    /// Bytes of the journal and number of its frames; each frame was one fdatasync.
     pub fn journal(&self) -> (usize, usize) {
         let mut sum = (0, 0);
         for entry in std::fs::read_dir(self.dir.path().join("store/journal")).unwrap() {
@@ -97,11 +97,11 @@ impl Drop for Daemon {
 fn configure(dir: &Path, address: &str, connectors: &str) {
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tree");
     copy_tree(&tree, &dir.join("policies"));
-    // Webhooks and callbacks bring everything; the polls behind them are kept out of the figures.
+    // Webhooks and callbacks deliver everything; the polls stay out of the figures.
     let connectors = connectors
         .replace("  jumio:\n", "  jumio:\n    starts_per_second: 1000\n    poll_every: 1h\n")
         .replace("  onelogin:\n", "  onelogin:\n    poll_every: 1h\n");
-    // One token's requests are limited; each of these sends fewer than are let through at once.
+    // Requests are limited per token; each token stays below its burst.
     let sources: String = (0..SOURCES)
         .map(|number| {
             format!(", {{name: bench{number}, role: source, token: t-source-of-the-bench-{number}}}")

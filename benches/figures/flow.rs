@@ -1,6 +1,6 @@
-//! The least that a case costs which asks somebody outside and waits for them: an event that is acknowledged
-//! when it is on disk, a request, a wait that is on disk, a call back, a request, an end that is on disk. A bare
-//! axum program with a log; the other side of it, which answers and calls back at once, is in this process.
+//! The minimal cost of a case that sends a request and waits for the answer: an event acknowledged when it is on
+//! disk, a request, a durable wait, a call back, a request, a durable end. A bare axum program with a log; the
+//! other side, which answers and calls back at once, runs in this process.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,10 +18,10 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::ceiling::{Ceiling, Log, append};
 use crate::process;
 
-/// Cases that are opened at the same time.
+/// Cases that are open at the same time.
 const AT_ONCE: usize = 64;
 
-/// The bare program's side.
+/// State of the bare program.
 struct Flow {
     log: Log,
     http: reqwest::Client,
@@ -36,7 +36,7 @@ pub fn router(log: Log) -> Router {
         .with_state(Arc::new(flow))
 }
 
-/// The event says where the other side is.
+/// Handles an event, which contains the address of the other side.
 async fn open(State(flow): State<Arc<Flow>>, Path(number): Path<u64>, event: Bytes) -> StatusCode {
     let Ok(read) = serde_json::from_slice::<serde_json::Value>(&event) else {
         return StatusCode::BAD_REQUEST;
@@ -70,7 +70,7 @@ async fn ask(http: &reqwest::Client, url: &str) {
     assert_eq!(http.post(url).body("{}").send().await.unwrap().status(), 200, "{url}");
 }
 
-/// The other side.
+/// State of the other side.
 struct Stub {
     http: reqwest::Client,
     ceiling: String,
@@ -87,7 +87,7 @@ async fn finish(State(stub): State<Arc<Stub>>) -> StatusCode {
     StatusCode::OK
 }
 
-/// How long so many cases take, and the CPU of the bare program.
+/// Runs cases; returns the time they took and the CPU time of the bare program.
 pub async fn run(cases: usize) -> (Duration, Duration) {
     let ceiling = Ceiling::start();
     let address = format!("http://{}", ceiling.address);

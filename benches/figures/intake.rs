@@ -1,4 +1,4 @@
-//! Events accepted: answered after they are on disk, over HTTP, by the daemon and by the ceiling in turn.
+//! Accepted events over HTTP, answered after they are on disk: the daemon and the ceiling in turn.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{median, process};
 
 const ROUNDS: usize = 3;
 
-/// One side in one round.
+/// The measurement of one side in one round.
 struct Round {
     measured: Measured,
     cpu: Duration,

@@ -1,5 +1,5 @@
-//! Events over many kept connections, as bytes: a client that costs as little as it can, because it shares
-//! the machine with who it measures. The same for both sides.
+//! Sends prepared event bytes over many persistent connections. The client is cheap, because it shares the
+//! machine with the measured program. Both sides are measured with the same client.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,27 +11,27 @@ use tokio::task::JoinSet;
 pub const PATH: &str = "/hooks/onelogin";
 pub const SECRET: &str = "Bearer sim-webhook";
 
-/// Ten digits in their place, so that each event is one of its own.
+/// Ten digits at a fixed position, which make each event unique.
 const FIRST_USER: u64 = 1_000_000_000;
 const USER: &str = "1000000000";
-/// A login, as the broadcaster tells it; nobody has a policy for logins here.
+/// A login as the broadcaster sends it; no policy here reacts to logins.
 const EVENT: &str = r#"{"create":{"_id":"2f1c9d06-6c3f-4e55-9d0b-0f3f6f6a7b11"},"uuid":"2f1c9d06-6c3f-4e55-9d0b-0f3f6f6a7b11","event_timestamp":"2026-01-05 09:00:00 UTC","account_id":118223,"event_type_id":5,"user_id":1000000000,"user_name":"Maria Musterfrau","actor_user_id":null,"actor_user_name":null,"actor_system":"","role_id":null,"role_name":null,"notes":"Signed in from a known browser","risk_score":12,"risk_reasons":"Known device, usual place","ipaddr":"203.0.113.17","custom_message":null,"client_id":null,"app_id":null,"app_name":null,"group_id":null,"policy_id":48813,"policy_name":"Employees","directory_id":null,"proxy_ip":null,"resolution":null}"#;
 
-/// Ids that no event of this run has had.
+/// The next unused id of this run.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// How to load.
+/// Parameters of the load.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     pub connections: u32,
-    /// Events a request.
+    /// Events per request.
     pub batch: usize,
     pub window: Duration,
-    /// Requests a second over all connections; none: as many as are answered.
+    /// Requests per second over all connections; none: as many as are answered.
     pub rate: Option<f64>,
 }
 
-/// What came of it.
+/// The result of a measurement.
 #[derive(Debug, Clone)]
 pub struct Measured {
     pub events: usize,
@@ -51,7 +51,7 @@ impl Measured {
     }
 }
 
-/// Bytes of one event as it is sent.
+/// Size of one event in bytes.
 pub fn event_bytes() -> usize {
     EVENT.len()
 }
@@ -74,7 +74,7 @@ async fn connection(address: String, load: Load, number: u32, started: Instant) 
     let mut request = Request::new(load.batch);
     let mut latencies = Vec::new();
     let gap = load.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
-    // Connections take turns.
+    // Connections send in turn.
     let mut due = started + gap.unwrap_or_default() * number;
     loop {
         if let Some(gap) = gap {
@@ -92,7 +92,7 @@ async fn connection(address: String, load: Load, number: u32, started: Instant) 
     }
 }
 
-/// A request whose events get new numbers in place.
+/// A request whose event numbers are replaced in place.
 struct Request {
     bytes: Vec<u8>,
     places: Vec<usize>,

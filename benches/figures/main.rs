@@ -1,21 +1,21 @@
-//! `cargo bench` prints how fast the daemon is, as ratios within one run: the daemon and a bare program that
-//! does the least that the same promise costs, in turn, medians of three rounds. Nothing is asserted; the
-//! machines that run this are shared, and only ratios mean anything.
+//! `cargo bench` prints how fast the daemon is, as ratios within one run. The daemon and a bare program with the
+//! minimal work for the same guarantee run in turn, and medians of three rounds are printed. Nothing is asserted:
+//! the machines that run this are shared, and only ratios are meaningful.
 //!
 //! | file | what |
 //! |---|---|
-//! | `daemon` | the real daemon as a child, with a directory of its own |
+//! | `daemon` | the real daemon as a child process, with a directory of its own |
 //! | `ceiling` | the bare program: parses, appends, syncs in groups |
-//! | `flow` | the bare program's way of one case: event, request, wait, call back, request |
-//! | `load` | requests over many connections, and how long each took |
-//! | `intake` | events accepted, against the ceiling |
+//! | `flow` | one case in the bare program: event, request, wait, call back, request |
+//! | `load` | requests over many connections, and their latencies |
+//! | `intake` | accepted events, compared with the ceiling |
 //! | `peers` | the same flow as a policy of the daemon |
 //! | `cases` | whole registrations, and how their cost grows |
-//! | `past` | 100,000 recorded events, walked with an edit of a policy |
+//! | `past` | back-test of an edited policy over 100,000 recorded events |
 //! | `start` | start-up, idle memory, size |
-//! | `process` | what the system says a process has used |
+//! | `process` | resource usage of a process |
 //!
-//! `cargo bench -- intake` prints one part. The binary runs itself again as the ceiling.
+//! `cargo bench -- intake` prints one part. The binary starts itself again as the ceiling.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -60,7 +60,7 @@ fn main() {
     }
 }
 
-/// The middle one of an odd number of rounds.
+/// The median of an odd number of rounds.
 fn median(rounds: impl IntoIterator<Item = f64>) -> f64 {
     let mut rounds: Vec<f64> = rounds.into_iter().collect();
     rounds.sort_by(f64::total_cmp);

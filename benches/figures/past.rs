@@ -1,5 +1,5 @@
-//! The recorded past, walked with an edit: 100,000 events, their cases and the answers to them. The store is
-//! filled by the very decisions of the daemon, without its sockets; reading the journal is part of the time.
+//! A back-test of an edited policy: 100,000 recorded events with their cases and decisions. The daemon's decision
+//! code fills the store, without its sockets; the measured time includes reading the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use proofd::trial::{Answer, Environment, Outside, Terms};
 use crate::process;
 
 const EVENTS: usize = 100_000;
-/// Cases whose changes become durable together.
+/// Number of cases whose changes become durable together.
 const TOGETHER: usize = 500;
 const REQUIRED: [&str; 6] =
     ["usability", "imageChecks", "extraction", "dataChecks", "liveness", "similarity"];
@@ -124,7 +124,7 @@ async fn fill_store(engine: &Engine, policy: &Arc<Policy>, now: Timestamp, fill:
         let mut commits: Vec<Commit> = Vec::new();
         let mut ends = Commit::default();
         for number in first..first + TOGETHER {
-            // Spread over eighty days.
+            // Events are spread over eighty days.
             let at =
                 now - TimeDelta::days(85) + TimeDelta::seconds(80 * 86_400 * number as i64 / EVENTS as i64);
             let opens = fill == Fill::Registrations || number.is_multiple_of(50);
@@ -240,7 +240,7 @@ fn user(id: &str, at: Timestamp) -> Subject {
     .into()
 }
 
-/// One case from its event to its end: the person answers at once, and passes.
+/// One case from its event to its end: the person answers at once and passes.
 fn case_of(
     policy: &Arc<Policy>,
     event: Event,

@@ -1,6 +1,6 @@
-//! The flow by which durable workflow engines are compared, as a policy: an event that is acknowledged when it is
-//! on disk, a request, a wait that is on disk, a call back by an event, a request, an end that is on disk. The
-//! other side is in this process.
+//! The flow by which durable workflow engines are compared, as a policy: an event acknowledged when it is on
+//! disk, a request, a durable wait, a call back by an event, a request, a durable end. The other side runs in this
+//! process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,11 +19,11 @@ use crate::{flow, median, process};
 
 const ROUNDS: usize = 3;
 const CASES: usize = 2_000;
-/// Events under way at the same time.
+/// Events in progress at the same time.
 const AT_ONCE: usize = 64;
-/// The other side calls back this long after its answer: a case that does not wait yet would not hear it.
+/// Delay of the call back after the answer: a case that does not wait yet would miss it.
 const CALLS_BACK_AFTER: Duration = Duration::from_millis(500);
-/// The daemon did not end all of them.
+/// Timeout for all cases to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const POLICY: &str = r#"
@@ -53,7 +53,7 @@ steps:
         - close: too_late
 "#;
 
-/// The other side.
+/// State of the other side.
 struct Peer {
     http: reqwest::Client,
     daemon: OnceCell<String>,

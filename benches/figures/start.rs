@@ -1,4 +1,4 @@
-//! The daemon before anything has happened: its size, how soon it listens, what it holds.
+//! The daemon before the first event: its size, its start-up time, its memory.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub async fn print() {
         let daemon = Daemon::start(1).await;
         within.push(daemon.started_within.as_secs_f64() * 1e3);
         let before = process::cpu(daemon.child.id());
-        // Nothing is waited for: this is how long it is left alone.
+        // The daemon idles for this period.
         tokio::time::sleep(Duration::from_secs(1)).await;
         resident.push(process::resident(daemon.child.id()));
         idle.push((process::cpu(daemon.child.id()) - before).as_secs_f64() * 100.0);
