@@ -1,5 +1,5 @@
-//! When attempts come again: after an outage of any length, after a wait that the other side asks for, after a
-//! clock that was wrong, and not before a system can find what it made.
+//! Timing of retries: after an outage of any length, after a wait that the other system requests, after a wrong
+//! clock, and not before a system can find what it created.
 
 use chrono::TimeDelta;
 use proofd::case::{Input, OpenedBy, Refused, State};
@@ -14,7 +14,7 @@ fn outage() -> Outcome {
     Outcome::Failed(Failure::outage("no connection"))
 }
 
-/// When the only call that waits is tried again.
+/// When the only waiting call is tried again.
 fn due(desk: &Desk) -> Timestamp {
     desk.case.calls.values().find(|call| call.begun.is_none()).unwrap().due
 }
@@ -29,7 +29,7 @@ fn in_session(retry: Option<Retry>) -> Desk {
     desk
 }
 
-/// Each attempt as late as it is planned, until so much time is over.
+/// Fails every attempt at its planned time until `length` has passed; returns the number of attempts.
 fn down_for(desk: &mut Desk, word: &str, length: TimeDelta) -> u32 {
     let (end, mut attempts) = (desk.now + length, 0);
     while due(desk) < end {
@@ -49,7 +49,7 @@ fn an_outage_of_any_length_sends_nobody_to_the_desk() {
     desk.now = due(&desk);
     desk.read(Phase::Done, Some(proof(Judgement::Passed)));
     assert_eq!(desk.case.steps["proof"]["outcome"], "passed");
-    // And the effect of it waits for its own provider as long.
+    // The call for the effect also waits for its own provider.
     down_for(&mut desk, "approve", TimeDelta::days(30));
     assert_eq!(desk.case.state_word(), "running");
     let why = proofd::case::waiting_for(&desk.case, &desk.policy);
@@ -67,7 +67,7 @@ fn a_start_that_nobody_serves_waits_for_the_person() {
     assert!(desk.proving().session.is_some());
 }
 
-/// What concerns one call only, and what a policy bounds itself, still ends.
+/// Retries still end if the failure concerns one call only, or if the policy sets a bound.
 #[test]
 fn attempts_are_bounded_where_it_is_about_this_call_or_the_policy_says_so() {
     let mut desk = in_session(None);
@@ -89,7 +89,7 @@ fn attempts_are_bounded_where_it_is_about_this_call_or_the_policy_says_so() {
     assert_eq!(desk.case.steps["proof"]["outcome"], "unavailable");
 }
 
-/// The clock is days ahead when an attempt fails, and is set back then.
+/// The clock is days ahead when an attempt fails, and is then corrected.
 #[test]
 fn an_attempt_that_was_planned_under_a_wrong_clock_is_made_now() {
     let mut desk = Desk::open(&Shape::default());
@@ -125,7 +125,7 @@ fn makes_an_account() -> Desk {
     })
 }
 
-/// A search that lags behind must not be taken for an account that was not made.
+/// A delayed search result must not be read as "the account was not created".
 #[test]
 fn an_account_in_doubt_is_searched_for_after_the_systems_consistency() {
     let mut desk = makes_an_account();
@@ -142,7 +142,7 @@ fn an_account_in_doubt_is_searched_for_after_the_systems_consistency() {
     assert_eq!(desk.result(), Some("made"));
 }
 
-/// The step began by the true time; only its next look was planned while the clock was ahead.
+/// The step began at the correct time; only its next recheck was planned while the clock was ahead.
 #[test]
 fn a_look_that_was_planned_under_a_wrong_clock_is_made_now() {
     let mut desk = in_session(None);

@@ -1,9 +1,9 @@
-//! Several cases that hold one account and one of its roles, in any order, with attempts that get lost, end
-//! in doubt or are refused, cancelled cases and operators who lift. The account is played here, and the desk
-//! does what the engine does around an effect.
+//! Several cases hold one account and one of its roles, in any order. Attempts are lost, end in doubt or are
+//! refused; cases are cancelled and operators lift holds. This file simulates the account, and the desk does the
+//! engine's work around an effect.
 //!
-//! Whatever happens: what we suspended or took is on record; what one case frees is held by no other; and
-//! when nothing is held any more everything is as it was before, also if an admin had suspended the account.
+//! Invariants: every suspension and withheld role is on record; an account or role that one case frees has no
+//! other hold. Without holds the account is as it was before, including a suspension by an administrator.
 
 use crate::tree::Desk;
 use crate::tree::written::{person, policy};
@@ -17,22 +17,22 @@ const ROLE: &str = "staff";
 
 #[derive(Debug, Clone)]
 enum Deed {
-    /// The next call of a case, from its begin to its end.
+    /// The next call of a case, from its start to its end.
     Serve(usize, End),
     Begin(usize),
-    /// A call that began ends.
+    /// A started call ends.
     End(usize, End),
     Passed(usize),
     Order(usize, Order),
     Later(i64),
-    /// A case that was not there from the beginning.
+    /// A case that opens later.
     Open,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum End {
     Good,
-    /// It happened and nobody heard of it.
+    /// The effect happened, but the answer was lost.
     LostAfter,
     LostBefore,
     UnavailableAfter,
@@ -68,16 +68,16 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// An account and the cases that are about it.
+/// An account and its cases.
 struct Town {
     status: String,
-    /// What an admin made of it before anything was opened.
+    /// The account's state before any case opened.
     at_first: (String, bool),
     role: bool,
     desks: Vec<Desk>,
-    /// By desk: what it has suspended or taken, and is not on record as lifted.
+    /// By desk: what the case suspended or withheld, without a record that it was lifted.
     in_force: Vec<Vec<Held>>,
-    /// Effects on one account come one at a time, from their begin to their end.
+    /// The call in progress: effects on one account run one at a time.
     busy: Option<(usize, u32)>,
 }
 
@@ -136,7 +136,7 @@ impl Town {
             return None;
         }
         let taken = self.input(number, Input::Attempt { call });
-        // What nobody knows whose doing it is waits for a person instead.
+        // A call whose result has an unknown originator waits for a person instead.
         let began = self.desks[number].case.calls.get(&call).is_some_and(|pending| pending.begun.is_some());
         (taken && began).then(|| {
             self.busy = if mail { self.busy } else { Some((number, call)) };
@@ -144,7 +144,7 @@ impl Town {
         })
     }
 
-    /// What the connector does, and says.
+    /// The result of a call, as the connector reports it.
     fn perform(&mut self, number: usize, action: &Action, again: bool) -> Done {
         let own = self.desks[number].case.holds.iter().any(|hold| !hold.lifting && keeps(hold, action));
         let frees = action.hold().is_some_and(|change| !change.places);
@@ -269,7 +269,7 @@ impl Town {
         }
     }
 
-    /// Everybody answers from now on, and operators lift what is left.
+    /// All calls succeed from now on, and operators lift the remaining holds.
     fn finish(&mut self) {
         for _ in 0..400 {
             for number in 0..self.desks.len() {

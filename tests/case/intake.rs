@@ -1,4 +1,4 @@
-//! What is done with an event, a start by hand and one person of a sweep, question by question: `tests/data/intake`.
+//! Decisions about an event, a manual start and one person of a sweep, question by question: `tests/data/intake`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

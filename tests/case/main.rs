@@ -1,19 +1,19 @@
-//! A case as a pure function of what comes: nothing here has a disk, a network or a clock.
+//! A case as a pure function of its inputs: these tests use no disk, no network and no real clock.
 //!
 //! | file | what |
 //! |---|---|
-//! | `attempts` | when attempts come again |
+//! | `attempts` | timing of retries |
 //! | `holds` | several cases that hold one account |
-//! | `intake` | what is done with an event, a start by hand, a person of a sweep |
+//! | `intake` | decisions about an event, a manual start, a person of a sweep |
 //! | `migrations` | open cases move to another revision |
-//! | `names` | whether a registration and a document are of one person |
-//! | `properties` | thousands of random ways |
-//! | `provider` | a provider that answers late, oddly or in new words |
+//! | `names` | whether a registration and a document belong to one person |
+//! | `properties` | thousands of random input sequences |
+//! | `provider` | a provider with late, unusual or unknown answers |
 //! | `scenarios` | a case from its opening to its end |
-//! | `shipped` | the shipped policies, walked |
-//! | `timing` | what comes twice, late or early |
+//! | `shipped` | paths through the shipped policies |
+//! | `timing` | repeated, late and early inputs |
 //! | `verbs` | each verb, as data |
-//! | `tree` | policies and a desk to play with |
+//! | `tree` | policies and a desk for the tests |
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! Open cases move to another revision: a table of where they are then, or why they stay.
+//! Migration of open cases to another revision: a table of the new position, or the reason to stay.
 use crate::tree::written::{person, policy};
 use crate::tree::{Desk, at, member};
 use proofd::case::{Decision, Input, Mover, OpenedBy, migrate};
@@ -14,7 +14,7 @@ struct Row {
     old: Value,
     new: Value,
     pass: Option<String>,
-    /// The decision of one person.
+    /// The decision of one reviewer.
     decide: Option<String>,
     over_limit: Option<EffectKind>,
     then: Option<Then>,
@@ -72,7 +72,7 @@ fn cases_move_to_where_the_table_says() {
             overdue: preview.overdue.iter().map(|word| (*word).to_owned()).collect(),
         };
         assert_eq!(Some(found), row.then, "{}", row.name);
-        // It goes on there: what is overdue happens, and the case comes to an end by itself.
+        // The case continues in the new revision: overdue actions happen, and it closes without further inputs.
         desk.take(moved.unwrap().advance);
         desk.policy = new;
         assert_eq!(desk.case.revision, desk.policy.revision);

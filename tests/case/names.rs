@@ -1,4 +1,4 @@
-//! Whether a registration and a document are of one person: `tests/data/names.yaml`, row by row.
+//! Whether a registration and a document belong to one person: the rows of `tests/data/names.yaml`.
 
 use proofd::case::comparison::{Difference, canonical, compare, forms};
 use proofd::model::{Document, Subject, SubjectKind};
@@ -12,7 +12,7 @@ struct Kind {
     rows: Vec<Row>,
 }
 
-/// Registered given and family name, the document's, and what does not agree.
+/// Registered given and family name, the document's names, and the fields that do not agree.
 type Row = (String, String, Option<String>, Option<String>, Vec<String>);
 
 fn fields(names: &[&str]) -> Vec<String> {
@@ -40,7 +40,7 @@ fn document(first: Option<&str>, last: Option<&str>) -> Document {
     }
 }
 
-/// Fields that do not agree, with `?` before those that cannot be compared.
+/// The fields that do not agree; `?` marks those that cannot be compared.
 fn words(differences: &[Difference]) -> Vec<String> {
     let mark = |difference: &Difference| if difference.not_comparable { "?" } else { "" };
     differences.iter().map(|difference| format!("{}{}", mark(difference), difference.field)).collect()
@@ -88,7 +88,7 @@ fn romanizations_agree_only_on_a_document_of_a_country_that_writes_the_script() 
             let mut read = document(Some(&read_first), Some(&read_last));
             read.country = country.map(str::to_owned);
             let agree = compare(&names(), &[], &person(&first, &last), Some(&read)).is_empty();
-            // Without a country the spellings are two names.
+            // Without a country the two spellings are different names.
             if agree != (same && country.is_some()) {
                 wrong.push(format!("{country:?}: {first} {last} / {read_first} {read_last}: {agree}"));
             }
@@ -97,7 +97,7 @@ fn romanizations_agree_only_on_a_document_of_a_country_that_writes_the_script() 
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Registered names and date, what is optional, the document's names and date, and what does not agree.
+/// Registered names and date, optional fields, the document's names and date, and the fields that do not agree.
 #[test]
 fn what_cannot_be_compared_does_not_agree() {
     let all = fields(&["first_name", "last_name", "date_of_birth"]);
@@ -146,7 +146,7 @@ fn what_cannot_be_compared_does_not_agree() {
         let found = words(&compare(&all, &fields(optional), &subject, Some(&read)));
         assert_eq!(found, expected, "{:?}", subject.fields);
     }
-    // What the document lacks is never skipped, and without a document nothing agrees.
+    // A field that the document lacks is never skipped, and without a document no field agrees.
     let subject = registered(born("1990-01-31"));
     let bare = document(Some("ANN"), Some("SMITH"));
     assert_eq!(words(&compare(&all, &all, &subject, Some(&bare))), no_date);
@@ -154,7 +154,7 @@ fn what_cannot_be_compared_does_not_agree() {
     assert_eq!(none, ["?first_name", "?last_name", "?date_of_birth"]);
 }
 
-/// Work is bounded by the length of a name, whatever stands in it: these took minutes if it were not.
+/// The length of a name bounds the work, whatever its content; without that bound these names took minutes.
 #[test]
 fn hostile_names_are_compared_at_once() {
     let table = [
@@ -203,14 +203,14 @@ fn the_form_that_a_pass_remembers() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Nothing that is not visible makes anybody agree, and no input panics.
+    /// Invisible characters never make names agree, and no input panics.
     #[test]
     fn random_text_agrees_with_nobody_else(first in any::<String>(), last in any::<String>()) {
         let _ = agree(&first, &last, (&last, &first));
         prop_assert!(!agree(&first, &last, ("QWRTZPL", "XKCDVBN")));
     }
 
-    /// Different names of plain letters never agree, and the same ones always do.
+    /// Different names of plain letters never agree; equal names always do.
     #[test]
     fn different_names_differ(a in "[a-z]{2,9}", b in "[a-z]{2,9}", last in "[a-z]{4,9}") {
         prop_assume!(![&a, &b, &last].into_iter().any(|word| is_filler(word)));
@@ -218,7 +218,7 @@ proptest! {
         prop_assert!(agree(&a, &last, (&a.to_uppercase(), &last.to_uppercase())));
     }
 
-    /// With the same number of words on both sides it does not matter which one was registered.
+    /// With the same number of words on both sides, exchanging the sides does not change the result.
     #[test]
     fn sides_can_be_exchanged(
         first in "[А-я]{2,6}( [А-я]{2,6})?", read in "[A-Z]{2,6}( [A-Z]{2,6})?", last in "[A-Z]{4,9}",
@@ -229,12 +229,12 @@ proptest! {
     }
 }
 
-/// Random letters that form a filler are no name; what follows from one is in the table.
+/// Whether random letters form a filler, which is not a name; the table covers fillers.
 fn is_filler(word: &str) -> bool {
     matches!(word, "fnu" | "lnu") || word.len() >= 3 && word.bytes().all(|byte| byte == b'x')
 }
 
-/// The table of `docs/names.md` says what happens.
+/// The table in `docs/names.md` matches the behavior.
 #[test]
 fn the_examples_of_the_documentation() {
     let page = include_str!("../../docs/names.md");

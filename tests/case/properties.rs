@@ -1,6 +1,6 @@
-//! Thousands of random ways through representative policies: whatever comes in whatever order, nothing
-//! panics, no case is lost, a closed case stays closed, and nobody is approved or deleted without a reason.
-//! What holds after every single input is checked by the desk.
+//! Thousands of random input sequences through representative policies. In any order, nothing panics, no case is
+//! lost, a closed case stays closed, and no approval or deletion happens without a reason. The desk checks the
+//! invariants after every input.
 
 use crate::tree::written::{person, policy};
 use crate::tree::{Desk, Shape, event, member, proof, span, unavailable};
@@ -16,18 +16,18 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 use serde_json::json;
 
-/// One thing that the world does. Numbers are taken modulo what there is.
+/// One random input. Numbers are taken modulo the number of candidates.
 #[derive(Debug, Clone)]
 enum Deed {
     Later(i64),
     ToNextWake,
     Wake,
     Begin(usize),
-    /// A call from its begin to its end.
+    /// A call from its start to its end.
     Serve(usize, Answer),
     End(usize, Answer),
     Lose(usize),
-    /// An end that nobody asked for.
+    /// A result without a call.
     Ghost(u32, u32),
     Press(u32),
     Contest(u32),
@@ -179,7 +179,7 @@ fn ending(desk: &Desk, action: &Action, call: u32, answer: &Answer) -> Outcome {
     })
 }
 
-/// Calls that could begin now, or that are under way.
+/// Calls that could start now, or that are in progress.
 fn calls(desk: &Desk, begun: bool) -> Vec<u32> {
     let fits =
         |call: &proofd::case::Pending| call.begun.is_some() == begun && (begun || call.due <= desk.now);
@@ -272,7 +272,7 @@ fn play(desk: &mut Desk, deed: &Deed) {
         Deed::Serve(place, answer) => {
             let Some(call) = pick(&calls(desk, false), *place) else { return };
             desk.input(Input::Attempt { call }).unwrap();
-            // Whose doing an attempt in doubt was, a person has to say: the call has ended, and nothing began.
+            // A person must decide who caused the result of an attempt in doubt: the call has ended, and no effect began.
             let Some(pending) = desk.case.calls.get(&call) else { return };
             let (attempt, outcome) = (pending.attempt, ending(desk, &pending.action, call, answer));
             desk.input(Input::Outcome { call, attempt, outcome }).unwrap();
@@ -293,8 +293,8 @@ fn play(desk: &mut Desk, deed: &Deed) {
     }
 }
 
-/// An approval needs a pass of this case's own session or a person's decision; a deletion a rejection,
-/// silence, or a person's decision.
+/// Checks for reasons: an approval needs a pass in this case's own session or a person's decision. A deletion
+/// needs a rejection, silence, or a person's decision.
 fn reasons_exist(desk: &Desk) -> Result<(), proptest::test_runner::TestCaseError> {
     let ended = |words: &[&str]| {
         desk.notes(
@@ -316,7 +316,7 @@ fn reasons_exist(desk: &Desk) -> Result<(), proptest::test_runner::TestCaseError
     Ok(())
 }
 
-/// From wherever a case is, with everybody answering, it comes to an end.
+/// From every state, a case closes if all calls succeed.
 fn finish(desk: &mut Desk) {
     desk.over_limit.clear();
     for _ in 0..2_000 {
@@ -340,7 +340,7 @@ fn finish(desk: &mut Desk) {
     panic!("the case does not end: {:?} {:?}", desk.case.state, desk.case.calls);
 }
 
-/// A policy with the verbs that hold, wait, ask other systems, and act by a function.
+/// A policy with the verbs that hold, wait, call other systems, and act by a function.
 fn with_every_verb(if_already_open: &str) -> Policy {
     let close = |word: &str| json!({ "close": word });
     let free = |word: &str| {

@@ -1,4 +1,4 @@
-//! A provider that answers late, oddly or in new words: neither a person's delay nor their failure.
+//! A provider with late, unusual or unknown answers: they count neither as a person's delay nor as a failure.
 
 use crate::tree::{Desk, Shape, proof, span, unavailable};
 use proofd::case::{Input, Note, waiting_for};
@@ -24,7 +24,7 @@ fn waits_for_provider(desk: &Desk) -> bool {
     waiting_for(&desk.case, &desk.policy).contains("provider")
 }
 
-/// What the last reading said, whose turn it is, and whether the person is reminded.
+/// Reminders depend on whose turn the last reading reports: the person's or the provider's.
 #[test]
 fn the_person_is_waited_for_only_while_it_is_their_turn() {
     for (phase, provider) in [
@@ -71,7 +71,7 @@ fn reminders_go_on_when_a_capture_came_to_nothing() {
     assert_eq!(desk.asked("mail"), mails + 1);
 }
 
-/// A state that nobody understands is read again until the deadline and a day; then people look at it.
+/// An unclear state is read again until the deadline and for one more day; then a review opens.
 #[test]
 fn a_state_that_stays_unclear_is_no_silence() {
     let mut desk = in_session(&Shape::default());
@@ -86,7 +86,7 @@ fn a_state_that_stays_unclear_is_no_silence() {
     assert_eq!(desk.case.state_word(), "in_review");
 }
 
-/// A run that is not there for a moment is read again; one that never is ends the step, after its retries.
+/// A run that is temporarily missing is read again; one that stays missing ends the step after its retries.
 #[test]
 fn a_run_that_is_not_there_yet() {
     let retry = Some(Retry { attempts: 3, first: span("30s"), longest: span("1m") });
@@ -105,7 +105,7 @@ fn a_run_that_is_not_there_yet() {
     }
 }
 
-/// The run's decision, checks beside liveness, what is required; outcome and reasons.
+/// The run's decision, checks besides liveness, required checks; outcome and reasons.
 type Row<'a> = (Judgement, &'a [(&'a str, Judgement)], &'a [&'a str], &'a str, &'a [&'a str]);
 
 #[test]

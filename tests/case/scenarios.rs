@@ -1,4 +1,4 @@
-//! A case from its opening to its end, one scenario per rule that a person would notice if it broke.
+//! A case from its opening to its end: one scenario per rule with a visible effect.
 
 use std::collections::BTreeSet;
 
@@ -85,7 +85,7 @@ fn a_rejection_waits_out_its_grace_and_is_destroyed_then() {
 fn silence_is_reminded_and_expires() {
     let mut desk = proving();
     desk.pass("13d");
-    // Two reminders, and the last call to two people.
+    // Two reminders, and the last reminder to two people.
     assert_eq!(desk.asked("mail"), 1 + 2 + 2);
     desk.pass("1d");
     assert_eq!((desk.case.state_word(), desk.result()), ("in_grace", Some("expired")));
@@ -126,7 +126,7 @@ fn an_ended_session_is_replaced_for_whoever_waits_at_the_page() {
     desk.start("x2");
     assert_eq!(desk.proving().session.as_ref().unwrap().execution, "x2");
     assert_eq!(desk.case.attempts, 2);
-    // Without anybody waiting it is only forgotten.
+    // Without a waiting person, the session is only dropped.
     desk.later("1m");
     desk.input(Input::Wake).unwrap();
     desk.read(Phase::Done, Some(proof(Judgement::NotExecuted)));

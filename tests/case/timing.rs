@@ -1,5 +1,5 @@
-//! What can happen to a case twice, late or early: an event that comes again, a release after days, a contest
-//! before the path has ended, a review that stood still.
+//! Repeated, late and early inputs: a repeated event, a release after days, an objection before the path has
+//! ended, a review without progress.
 
 use crate::tree::{Desk, Shape, event, proof, subject};
 use proofd::case::{Input, Order, Refused, State};
@@ -8,7 +8,7 @@ use proofd::policy::diagnostic::Place;
 use proofd::policy::script::{Compiler, Condition, ConditionSource, Context};
 use proofd::policy::tree::StepIndex;
 
-/// A condition of one clause; one with mistakes can never decide.
+/// A condition of one clause; one with errors never decides.
 fn condition(source: &str) -> Condition {
     let (subject, settings) = (proofd::model::SubjectKind::Registration, proofd::model::Fields::new());
     let context = Context {
@@ -68,7 +68,7 @@ fn a_released_effect_asks_again_whether_the_policy_applies() {
 fn the_owner_hears_of_a_contest_that_came_before_the_end_of_the_path() {
     let mut desk = judged(Judgement::Rejected);
     desk.send_mails();
-    // Back to a moment at which the path has not ended: the contest's notice waits for the mail server.
+    // Back to a moment before the end of the path: the notice of the objection waits for the mail server.
     let State::Grace(pending_adverse) = desk.case.state.clone() else { panic!("{:?}", desk.case.state) };
     desk.case.pending_adverse = Some(pending_adverse);
     desk.case.result = None;

@@ -1,5 +1,5 @@
-//! The verbs, as data: each file of `tests/data/cases` has a policy and what happens to cases of it, line by
-//! line, with what is expected in between. `tests/data/cases/README.md` says what a line can be.
+//! The verbs, as data: each file of `tests/data/cases` has a policy, a sequence of inputs to its cases, and the
+//! expected states in between. `tests/data/cases/README.md` documents the lines.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -94,7 +94,7 @@ fn limited(value: &Value) -> EffectKind {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// A case and how the person is seen when somebody looks.
+/// A case, and the person as the next read returns them.
 struct Scene {
     desk: Desk,
     seen: Option<Subject>,
@@ -116,11 +116,10 @@ impl Scene {
         Self { desk, seen }
     }
 
-    /// One line of what happens.
     /// A session was read.
     fn judged(&mut self, value: &Value) {
-        // `passed`, or `{passed: {first_name: Ada, number: "1"}}` with what the document says; `numbers`
-        // names several documents.
+        // `passed`, or `{passed: {first_name: Ada, number: "1"}}` with fields of the document; `numbers` names several
+        // documents.
         let (word, said) = named(value);
         let judgement: Judgement = serde_json::from_value(json!(word)).unwrap();
         self.desk.press().unwrap();
@@ -206,7 +205,7 @@ impl Scene {
         }
     }
 
-    /// A call that began ends.
+    /// A started call ends.
     fn end(&mut self, value: &Value) {
         let (word, over) = named(value);
         let is = |call: &&proofd::case::Pending| call.begun.is_some() && call.action.word() == word;
@@ -219,7 +218,7 @@ impl Scene {
         self.desk.input(Input::Outcome { call, attempt, outcome }).unwrap();
     }
 
-    /// Time passes as with a running daemon; whoever looks sees the person.
+    /// Advances the time as a running daemon would; every read returns the person.
     fn pass(&mut self, by: &str) {
         let end = self.desk.now + span(by).elapsed().unwrap();
         for _ in 0..1_000 {
@@ -272,12 +271,12 @@ impl Scene {
             "state" => json!(case.state_word()),
             "result" => json!(case.result),
             "step" => json!(case.step().and_then(|step| desk.policy.step(step)).map(|step| &step.path)),
-            // The outbox without what is told to owners.
+            // The outbox without notices to owners.
             "calls" => {
                 let calls = case.calls.values().filter(|call| call.purpose != Purpose::OwnerNotice);
                 calls.map(|call| json!(call.action.word())).collect()
             }
-            // How often each was asked for since the opening.
+            // Number of calls per word since the opening.
             "asked" => {
                 let counts = wanted.as_object().unwrap().keys();
                 counts.map(|word| (word.clone(), json!(desk.asked(word)))).collect()
@@ -301,7 +300,7 @@ impl Scene {
             }
             "effects" => json!(desk.effects),
             "events" => desk.events.iter().map(|event| json!(event.subject.to_string())).collect(),
-            // What the call that is due is measured against besides the address.
+            // The compared values of the due call, besides the address.
             "compared" => {
                 let changes = case.calls.values().filter_map(|call| call.action.identity_change());
                 json!(changes.map(|(snapshot, _)| &snapshot.compared).next())
@@ -314,7 +313,7 @@ impl Scene {
                 });
                 cases.flatten().collect()
             }
-            // Hours from now until somebody can still answer.
+            // Hours from now until the last possible answer.
             "due_in_hours" => json!((case.due_at().unwrap() - desk.now).num_hours()),
             other => panic!("nothing is known of {other}"),
         }
@@ -375,7 +374,7 @@ fn failure(kind: &str) -> Outcome {
     })
 }
 
-/// A document of a passport's kind with these fields.
+/// A passport with these fields, or a document of the given type.
 fn document(said: &Value) -> Document {
     let said = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
     Document {
@@ -395,7 +394,7 @@ fn fingerprint(said: &Value, desk: &Desk) -> String {
     desk.links.fingerprints().document(kind, country, number).unwrap()
 }
 
-/// A name under which a person is known: `mailbox ADDRESS` stands for its fingerprint.
+/// A name that identifies a person: `mailbox ADDRESS` stands for its fingerprint.
 fn named_as(name: &str, desk: &Desk) -> String {
     match name.strip_prefix("mailbox ") {
         Some(email) => desk.links.fingerprints().mailbox(email),
@@ -413,7 +412,7 @@ fn prints(written: &Value, desk: &Desk) -> BTreeMap<String, String> {
     written.as_object().into_iter().flatten().flat_map(of).collect()
 }
 
-/// What the world is like besides the case.
+/// Sets up the surroundings of the case.
 fn prepare(desk: &mut Desk, written: &Value) {
     for (what, value) in written.as_object().into_iter().flatten() {
         match what.as_str() {

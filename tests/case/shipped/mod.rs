@@ -1,6 +1,5 @@
-//! The shipped policies, walked: each row is a way through one of them, with everything that is asked of the
-//! world on that way. The rows together go over every step of every policy and send every mail, in both
-//! languages.
+//! Paths through the shipped policies: each row is one path, with every call that is made on it. All rows
+//! together cover every step of every policy and send every mail, in both languages.
 mod registrations;
 mod users;
 mod walk;
@@ -93,7 +92,7 @@ fn cases_open_for_whom_they_are_meant() {
         ("login-risk", nothing(), sign_in("login.succeeded", 75, None), false),
         ("login-risk", nothing(), sign_in("login.succeeded", 60, Some(true)), true),
         ("login-risk", nothing(), sign_in("login.succeeded", 50, Some(true)), false),
-        // Wrong passwords lock nobody out.
+        // Wrong passwords must not lock a person out.
         ("login-risk", nothing(), sign_in("login.failed", 100, Some(true)), false),
         ("login-risk", ("service_account", json!(true)), sign_in("login.succeeded", 100, None), false),
         ("privileged-role", nothing(), role("Directory admin"), true),

@@ -1,4 +1,4 @@
-//! Self-registrations, of anybody and of partners with a sponsor.
+//! Self-registrations, by the public and by partners with a sponsor.
 
 use serde_json::json;
 
@@ -113,7 +113,7 @@ fn partners() -> Vec<Row> {
 
 fn partners_in_doubt() -> Vec<Row> {
     vec![
-        // A ticketing system that refuses holds up nobody.
+        // A refusing ticketing system delays no case.
         row(
             S,
             &["fails call", "reject GLARE", "reject GLARE", "reject GLARE", "decide vouched dana"],

@@ -12,7 +12,7 @@ pub fn rows() -> Vec<Row> {
     [quarterly(), quarterly_silent(), risk(), risk_silent(), roles()].into_iter().flatten().collect()
 }
 
-/// Three weeks without a word, and the suspension that follows.
+/// Three weeks without an answer, and the suspension that follows.
 const SILENT: &str = "reverify-invite>person reverify-reminder>person reverify-reminder>person
     reverify-reminder>manager reverify-last-call>person reverify-last-call>manager suspend
     report-suspended>manager help-with-suspension>help-desk suspended-invite>person";
@@ -43,7 +43,7 @@ fn quarterly() -> Vec<Row> {
                 "refused",
             )
         },
-        // A second try that the desk granted, and passed: what the first one cost is given back.
+        // A second attempt that the desk granted and the person passed: the effects of the first are undone.
         row(
             Q,
             &["reject FACE_MISMATCH", "decide try_again dana", "pass"],
@@ -75,7 +75,7 @@ fn quarterly() -> Vec<Row> {
 
 fn quarterly_silent() -> Vec<Row> {
     vec![
-        // Away for a month, and back.
+        // The person is away for a month and returns.
         row(
             Q,
             &["silence", "wait 5d", "pass"],
@@ -132,7 +132,7 @@ fn quarterly_silent() -> Vec<Row> {
             "reinstated",
         ),
         row(Q, &["down"], "reverify-invite>person", "postponed"),
-        // Nobody above them: they are reminded and suspended like everybody, and nothing gets stuck.
+        // A person without a manager is reminded and suspended like everyone, and nothing gets stuck.
         Row {
             but: Some(("manager", json!(null))),
             ..row(
@@ -185,7 +185,7 @@ fn risk() -> Vec<Row> {
                 "compromised",
             )
         },
-        // The pager is broken and the analysts disagree; then nobody decides.
+        // The pager fails and the analysts disagree; then no decision is made.
         Row {
             held: 1,
             ..row(
@@ -289,7 +289,7 @@ fn roles() -> Vec<Row> {
             ),
             "granted",
         ),
-        // Taken for good: nothing is left that a later grant would run into.
+        // The role is removed permanently: nothing remains that a later grant would conflict with.
         row(
             R,
             &["reject FAKE", "decide refuse dana"],

@@ -1,5 +1,5 @@
-//! One row: somebody, what they and others do, and what was asked of the world in which order. The case room
-//! decides as it does in the daemon; everybody else answers at once and well, unless the row says otherwise.
+//! One row: a person, a sequence of inputs, and the calls in their order. The module `case` decides as it does in
+//! the daemon; all other systems answer at once and successfully, unless the row sets another result.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,17 +18,17 @@ use serde_json::{Value, json};
 
 use crate::tree::{Desk, at, event, span};
 
-/// A policy, how a case of it goes, and how it ends.
+/// A policy, the course of one case, and its result.
 pub struct Row {
     pub policy: &'static str,
-    /// What differs from the ordinary person of this policy.
+    /// A difference from the ordinary person of this policy.
     pub but: Option<(&'static str, Value)>,
-    /// `pass`, `warn`, `reject LABEL`, `silence`, `down`, `decide WORD BY`, `wait SPAN`, `fails WORD`.
+    /// Inputs: `pass`, `warn`, `reject LABEL`, `silence`, `down`, `decide WORD BY`, `wait SPAN`, `fails WORD`.
     pub moves: &'static [&'static str],
-    /// Calls in order: mails as `template>whom`, the others by their words and what they name.
+    /// Calls in order: mails as `template>recipient`, the others by their words and their targets.
     pub asked: String,
     pub result: &'static str,
-    /// What is held when it is over.
+    /// Number of holds at the end.
     pub held: usize,
 }
 
@@ -41,7 +41,7 @@ pub fn row(
     Row { policy, but: None, moves, asked: asked.into(), result, held: 0 }
 }
 
-/// What several rows begin with, and how this one goes on.
+/// Joins the common beginning of several rows with the rest of this one.
 pub fn after(before: &str, rest: &str) -> String {
     format!("{before} {rest}")
 }
@@ -52,7 +52,7 @@ pub fn files() -> &'static Files {
     FILES.get_or_init(|| tree::read(Path::new("policies")).unwrap().unwrap().0)
 }
 
-/// A policy of its own for each case: a desk keeps it. Only what it can use is loaded.
+/// Loads a policy for each case, because a desk owns it. Loads only the files it can use.
 pub fn policy(name: &str) -> Policy {
     let of = |path: &str| match path.split_once('/') {
         Some((folder, _)) => folder == name || folder == "shared",
@@ -62,7 +62,7 @@ pub fn policy(name: &str) -> Policy {
     let mine = Files(mine.map(|(path, bytes)| (path.clone(), bytes.clone())).collect());
     let mut loaded = policy::load(&mine, &Known::default());
     let text = policy::diagnostic::render(&loaded.diagnostics, files(), false);
-    // What a policy alone leaves unused, the others use.
+    // Other policies use the blocks that this policy leaves unused.
     let mistakes = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
     assert_eq!(mistakes.count(), 0, "{text}");
     let policy = loaded.set.policies.remove(name).unwrap_or_else(|| panic!("there is no policy {name}"));
@@ -110,7 +110,7 @@ pub fn occasion(kind: SubjectKind, name: &str, fields: Value) -> Event {
     }
 }
 
-/// What opens a case of a policy.
+/// The event that opens a case of a policy.
 fn opening(policy: &str) -> Option<Event> {
     use SubjectKind::{Applicant, Registration, User};
     let risk = json!({"score": 91, "reasons": ["Impossible travel"], "reason_text": "", "new_device": null});
@@ -126,7 +126,7 @@ fn opening(policy: &str) -> Option<Event> {
     }
 }
 
-/// Whether a policy opens a case for somebody.
+/// Whether a policy opens a case for a person.
 pub fn opens(policy: &Policy, subject: &Subject, event: Option<&Event>) -> bool {
     let empty = Fields::new();
     let (settings, now) = (&policy.settings, at("2026-01-05T09:00:00Z"));
@@ -140,11 +140,11 @@ pub fn opens_for(name: &str, but: (&'static str, Value), event: Option<Event>) -
     opens(&policy, &subject, event.or_else(|| opening(name)).as_ref())
 }
 
-/// What a walk left.
+/// The result of a walk.
 pub struct Walked {
     pub steps: BTreeSet<String>,
     pub templates: BTreeSet<String>,
-    /// What went otherwise than the row says.
+    /// The differences from the row.
     pub wrong: Option<String>,
 }
 
@@ -152,7 +152,7 @@ pub fn walk(row: &Row, language: &str) -> Walked {
     let policy = policy(row.policy);
     let subject = person(policy.subject, language, row.but.as_ref());
     let opening = opening(row.policy);
-    // A sponsored partner comes by a form of their own.
+    // A sponsored partner uses another registration form.
     let profile = (row.policy == "partner-with-sponsor").then(|| ("profile", json!("Sponsored partners")));
     let subject = match profile {
         Some((field, value)) => {
@@ -175,7 +175,7 @@ pub fn walk(row: &Row, language: &str) -> Walked {
             let enrolled_at = Some(at("2025-09-01T00:00:00Z"));
             let fields = ["first_name", "last_name", "date_of_birth"].map(str::to_owned);
             let compared = fingerprints(desk.links.fingerprints(), &fields, &desk.case.subject);
-            // Too old to count by itself.
+            // Too old to count without a new check.
             let pass = Pass {
                 at: at("2025-09-01T00:00:00Z"),
                 case: "earlier".to_owned(),
@@ -221,7 +221,7 @@ pub fn walk(row: &Row, language: &str) -> Walked {
 struct Walk<'a> {
     desk: Desk,
     asked: Vec<String>,
-    /// Calls by words that do not succeed.
+    /// Words of the calls that fail.
     fails: BTreeSet<String>,
     templates: BTreeSet<String>,
     runs: u32,
@@ -259,7 +259,7 @@ impl Walk<'_> {
         self.settle();
     }
 
-    /// Everything that is due is asked for and answered, in order.
+    /// Executes every due call, in order.
     fn settle(&mut self) {
         for _ in 0..200 {
             let now = self.desk.now;
@@ -283,7 +283,7 @@ impl Walk<'_> {
             Action::Mail { message } => {
                 let whom = message.to.email.split('@').next().unwrap();
                 let whom = if whom == "ada" { "person" } else { whom };
-                // Our own notices to teams are not of the tree.
+                // The tree does not contain the built-in notices to teams.
                 if !matches!(message.template.as_str(), "review" | "stuck" | "contested") {
                     self.templates.insert(message.template.clone());
                     let text = format!("{}\n{}", message.subject, message.text);
@@ -348,7 +348,7 @@ impl Walk<'_> {
         })
     }
 
-    /// Time passes, with everything that is due in it.
+    /// Advances the time and executes what becomes due.
     fn until(&mut self, end: proofd::model::Timestamp) {
         for _ in 0..1_000 {
             self.settle();
@@ -366,11 +366,11 @@ impl Walk<'_> {
         self.settle();
     }
 
-    /// The person presses the button and goes through it; the vendor says what it found.
+    /// The person presses the button and completes the check; the vendor reports the result.
     fn proves(&mut self, decision: Judgement, labels: &[String]) {
         self.runs += 1;
         self.desk.press().unwrap();
-        // Before a selfie the person is read.
+        // The person is read before a selfie check.
         self.settle();
         let start = self.desk.due("start_verification").unwrap();
         let Action::Verification { session: SessionAction::Start(order), .. } =
@@ -415,7 +415,7 @@ impl Walk<'_> {
         self.settle();
     }
 
-    /// The vendor cannot be reached until the retries run out.
+    /// The vendor is unreachable until the retries are used up.
     fn is_let_down(&mut self) {
         self.desk.press().unwrap();
         self.settle();
@@ -436,13 +436,13 @@ impl Walk<'_> {
         self.settle();
     }
 
-    /// What must hold however a shipped policy goes.
+    /// Checks the invariants of every path through a shipped policy.
     fn judge(&self, name: &str) {
         let adverse = ["suspend", "delete", "reject", "remove_role"];
         let against = self.asked.iter().any(|said| adverse.iter().any(|word| said.starts_with(word)));
         let told = self.asked.iter().any(|said| said.ends_with(">person"));
         assert!(!against || told, "{name}: something was done against a person who was not told");
-        // A link to object that leads nowhere would be worse than none.
+        // A link to object must work.
         let promised = self.templates.iter().filter(|template| promises(template)).count();
         let graced = self.desk.notes(|note| matches!(note, Note::GraceBegan { .. }));
         assert_eq!(promised > 0, graced > 0, "{name}: a link to object belongs to a deletion in grace");

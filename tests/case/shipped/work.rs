@@ -84,7 +84,7 @@ fn applicants_in_doubt() -> Vec<Row> {
              review-overdue>recruiting undecided>person",
             "undecided",
         ),
-        // Without a name any passport would do.
+        // Without a name, every passport would match.
         Row {
             but: Some(("last_name", json!(" "))),
             ..row(A, &[], "hire-incomplete>recruiting hire-incomplete>hr", "incomplete")
@@ -111,7 +111,7 @@ fn callers() -> Vec<Row> {
         full(row(C, &["reject FAKE"], after(document, NOT_PROVEN), "not_proven")),
         full(row(C, &["silence"], "support-invite>person caller-silent>help-desk", "no_answer")),
         full(row(C, &["down"], "support-invite>person caller-provider-down>help-desk", "unavailable")),
-        // Who never proved anything has no face to compare with.
+        // A person without an earlier proof has no face for a comparison.
         Row {
             but: Some(("verified_at", json!(null))),
             ..row(C, &["pass"], after(document, PROVEN), "verified")

@@ -1,5 +1,4 @@
-//! A desk at which one case is worked on, with a clock that is turned by hand. After every input it checks what
-//! must always hold.
+//! A desk: one case with a clock that the test advances. After every input it checks the invariants.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +15,7 @@ use proofd::policy::Policy;
 
 use super::{Shape, at, event, policy, span, subject};
 
-/// A person by an id, in every team.
+/// A person with an id, who is a member of every team.
 pub fn member(policy: &Policy, id: &str) -> Actor {
     Actor::person(id, policy.people.teams.keys().cloned())
 }
@@ -30,7 +29,7 @@ pub struct Desk {
     pub entries: Vec<Entry>,
     pub effects: Vec<EffectKind>,
     pub over_limit: BTreeSet<EffectKind>,
-    /// What earlier and other cases left of the person.
+    /// Data about the person from earlier and other cases.
     pub enrolments: BTreeMap<String, Enrolment>,
     pub documents: Vec<DocumentUse>,
     pub others: Vec<Hold>,
@@ -38,7 +37,7 @@ pub struct Desk {
     pub poll_every: PollEvery,
     pub sinks: Vec<String>,
     pub consistency: BTreeMap<String, TimeDelta>,
-    /// Events that came of what was done.
+    /// Events that the inputs caused.
     pub events: Vec<Event>,
     pub links: Links,
 }
@@ -53,7 +52,7 @@ impl Desk {
         Self::with(policy(shape), subject(), by, |desk| desk.over_limit = over_limit)
     }
 
-    /// A case of any policy about anybody, in a world that is as `prepare` makes it.
+    /// Opens a case of any policy for any person, after `prepare` has set up the surroundings.
     pub fn with(policy: Policy, subject: Subject, by: OpenedBy, prepare: impl FnOnce(&mut Self)) -> Self {
         let links = Links::new(
             "https://proof.example.com",
@@ -62,7 +61,7 @@ impl Desk {
         );
         let now = at("2026-01-05T09:00:00Z");
         let opening = Opening { key: subject.id.clone(), subject, by };
-        // What stands here until the case is open is not looked at.
+        // The placeholder is unused once the case is open.
         let placeholder = serde_json::json!({
             "id": "c", "policy": policy.name, "revision": policy.revision, "key": "", "subject": opening.subject,
             "event": null, "opened_at": now, "state": {"state": "closed"}, "steps": {}, "calls": {},
@@ -128,7 +127,7 @@ impl Desk {
         Ok(())
     }
 
-    /// What holds after every input.
+    /// Checks the invariants after every input.
     fn examine(&self) {
         let numbers: Vec<u64> = self.entries.iter().map(|entry| entry.number).collect();
         let expected: Vec<u64> = (1..=u64::try_from(numbers.len()).unwrap()).collect();
@@ -167,7 +166,7 @@ impl Desk {
         let done = |action| self.case.settled.iter().filter(|done| **done == action).count();
         let (approved, deleted) = (done(EffectKind::Approve), done(EffectKind::Delete));
         assert!(approved + deleted <= 1, "at most one effect: {:?}", self.case.settled);
-        // Every state comes by often enough for a sample.
+        // A sample is sufficient: every state occurs often.
         if self.entries.len().is_multiple_of(4) || self.case.is_closed() {
             let json = serde_json::to_vec(&self.case).unwrap();
             assert_eq!(serde_json::from_slice::<Case>(&json).unwrap(), self.case, "a case survives the disk");
@@ -178,7 +177,7 @@ impl Desk {
         self.now += span(by).elapsed().unwrap();
     }
 
-    /// Lets time pass as the engine would: every wake at its time, mails go out, nothing else answers.
+    /// Advances the time as the engine would: every wake at its time, mails are sent, no other call is answered.
     pub fn pass(&mut self, by: &str) {
         let end = self.now + span(by).elapsed().unwrap();
         for _ in 0..10_000 {
@@ -211,7 +210,7 @@ impl Desk {
         }
     }
 
-    /// The number of a call of this kind that may begin now.
+    /// The number of a call of this kind that may start now.
     pub fn due(&self, word: &str) -> Option<u32> {
         let due = |call: &&proofd::case::Pending| call.begun.is_none() && call.due <= self.now;
         self.case
@@ -224,11 +223,11 @@ impl Desk {
     pub fn begin(&mut self, word: &str) -> (u32, u32) {
         let Some(call) = self.due(word) else { panic!("no {word} is due in {:?}", self.case.calls) };
         self.input(Input::Attempt { call }).unwrap();
-        // A call that must not be made is not there any more.
+        // A call that must not be made has been removed.
         (call, self.case.calls.get(&call).map_or(0, |pending| pending.attempt))
     }
 
-    /// An attempt of the call that is due, from its begin to its end.
+    /// One attempt of the due call, from its start to its end.
     pub fn answer(&mut self, word: &str, outcome: Outcome) {
         let (call, attempt) = self.begin(word);
         self.input(Input::Outcome { call, attempt, outcome }).unwrap();
@@ -242,7 +241,7 @@ impl Desk {
         self.input(Input::Press { link, locale: None })
     }
 
-    /// The vendor starts what was asked for.
+    /// The vendor starts the requested session.
     pub fn start(&mut self, execution: &str) {
         let (call, attempt) = self.begin("start_verification");
         let Action::Verification { session: SessionAction::Start(start), .. } =
@@ -261,7 +260,7 @@ impl Desk {
             .unwrap();
     }
 
-    /// The vendor says how far the current session is.
+    /// The vendor reports the state of the current session.
     pub fn read(&mut self, phase: Phase, proof: Option<Proof>) {
         let reading = self.reading(phase, proof);
         self.answer("read_verification", Outcome::Done(Done::Read { reading }));
@@ -299,7 +298,7 @@ impl Desk {
         self.input(Input::Operator(Operator { order, by, reason }))
     }
 
-    /// Templates of the mails that were asked for, by the journal and the outbox together.
+    /// Number of calls with this word in the journal.
     pub fn asked(&self, word: &str) -> usize {
         let is = |entry: &&Entry| matches!(&entry.note, Note::CallAsked { action, .. } if action == word);
         self.entries.iter().filter(is).count()

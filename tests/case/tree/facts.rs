@@ -1,4 +1,4 @@
-//! What the world says: a person, an event, a proof, a failure.
+//! Inputs from other systems: a person, an event, a proof, a failure.
 
 use std::collections::BTreeMap;
 

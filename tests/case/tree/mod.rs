@@ -1,5 +1,5 @@
-//! What the tests of cases share: a representative policy built by hand, and a desk at which one case is
-//! worked on with a clock that is turned by hand. After every input the desk checks what must always hold.
+//! Shared parts of the case tests: a representative policy, built in code, and a desk for one case with a clock
+//! that the test advances. After every input the desk checks the invariants.
 
 mod desk;
 mod facts;
@@ -32,7 +32,7 @@ pub fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// What differs between the policies of the tests.
+/// Differences between the policies of the tests.
 #[derive(Debug, Clone)]
 pub struct Shape {
     pub grace: &'static str,
@@ -145,7 +145,7 @@ fn verify(shape: &Shape) -> Verb {
     })
 }
 
-/// Proof; passed: approve; rejected: tell and delete; silence: delete; the rest to the desk.
+/// Proof; passed: approve; rejected: notify and delete; silence: delete; all other outcomes: review.
 pub fn policy(shape: &Shape) -> Policy {
     let grace = Grace { length: span(shape.grace) };
     let mut steps = Steps(Vec::new());
@@ -176,7 +176,7 @@ pub fn policy(shape: &Shape) -> Policy {
     around(steps, shape)
 }
 
-/// The ways on from a step whose `if` is not asked.
+/// The edges from a step, without evaluating its `if`.
 fn ways(step: &Step) -> Vec<Edge> {
     let outcomes =
         step.outcomes.iter().map(|(ending, to)| Edge { to: *to, via: Via::Outcome(ending.clone()) });

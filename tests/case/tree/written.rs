@@ -1,4 +1,4 @@
-//! Policies that are written down as an administrator would, and people as a provider tells of them.
+//! Policies as an administrator writes them, and people as a provider returns them.
 
 use std::collections::BTreeMap;
 
