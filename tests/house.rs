@@ -1,4 +1,4 @@
-//! The rooms and what each may know, as a test, so that the map in `src/lib.rs` stays true.
+//! Dependencies between top-level modules, as a test that keeps the map in `src/lib.rs` true.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,7 +15,7 @@ mod pure;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Room to the rooms that it may use. `cli` composes everything; nobody uses `cli`.
+/// Maps a top-level module to those that it may use. `cli` composes everything; no module uses `cli`.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("yaml", &[]),
@@ -63,7 +63,7 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Rooms that a text names: `crate::room`, and the members of `use crate::{...}`.
+/// The top-level modules that a text names: `crate::room`, and the members of `use crate::{...}`.
 fn rooms_named(text: &str) -> BTreeSet<String> {
     let code =
         text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
@@ -126,7 +126,7 @@ fn every_room_is_in_the_rules_and_on_the_map() {
     }
 }
 
-/// A table in a `mod.rs` that names files names all of them, and only ones that exist.
+/// A table of files in a `mod.rs` names every file, and only files that exist.
 #[test]
 fn the_maps_of_the_rooms_name_files_that_exist() {
     let mut wrong = Vec::new();
@@ -167,7 +167,7 @@ fn only_one_file_asks_the_machine_for_the_time() {
     assert_eq!(asking, [PathBuf::from("src/engine/clock.rs")]);
 }
 
-/// What lies on disk has shapes of its own: no type is written as serde would derive it.
+/// Stored formats have types of their own: no model type is written with its derived serialization.
 #[test]
 fn the_store_writes_only_by_its_shapes() {
     let shapes = Path::new("src/store/shape");
@@ -192,12 +192,12 @@ fn only_the_store_names_sled() {
     assert!(naming.is_empty(), "{naming:?}");
 }
 
-/// An exception without an end stays for good.
+/// Every exception has a review date; otherwise it would stay forever.
 #[test]
 fn every_exception_for_a_dependency_has_a_reason_and_a_review_date() {
     let text = std::fs::read_to_string("deny.toml").unwrap();
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    // Lists of exceptions, by the keys that cargo-deny reads; their entries stand in lines of their own.
+    // Lists of exceptions, by the keys that cargo-deny reads; each entry is on a line of its own.
     let mut within = None;
     let mut entries = Vec::new();
     for line in lines {
@@ -231,7 +231,7 @@ fn every_exception_for_a_dependency_has_a_reason_and_a_review_date() {
     }
 }
 
-/// The file of a test such as `store::full_disk::a_name` or `lib::engine::outages::tests::a_name`, and its name.
+/// Splits a test path such as `store::full_disk::a_name` or `lib::engine::outages::tests::a_name` into file and name.
 fn place_of(id: &str) -> Option<(PathBuf, &str)> {
     let (path, name) = id.rsplit_once("::").unwrap_or((id, ""));
     let mut parts: Vec<&str> = path.split("::").filter(|part| *part != "tests").collect();
@@ -275,8 +275,8 @@ fn every_promise_names_a_test_that_exists() {
     assert!(wrong.is_empty(), "no such test: {wrong:#?}");
 }
 
-/// Closed lists that grow: every match over one names all of it, so that a new member does not compile where it is
-/// forgotten. A simulator shares nothing with the program.
+/// Enums that grow: every match names all variants, and a new variant fails to compile where it is missing.
+/// Simulators share no code with the program and are exempt.
 const CLOSED: &[&str] = &[
     "AccountChange",
     "Action",
@@ -312,7 +312,7 @@ const CLOSED: &[&str] = &[
     "WaitOutcome",
 ];
 
-/// The text without comments, and without what is in texts and characters, byte for byte as long.
+/// The text without comments and without the contents of strings and characters, at the same byte offsets.
 fn bare(text: &str) -> String {
     let mut bare = String::new();
     let mut rest = text;
@@ -345,7 +345,7 @@ fn bare(text: &str) -> String {
     bare
 }
 
-/// The patterns of a match whose body begins at a place, with where each stands.
+/// The patterns of a match whose body begins at an offset, with the offset of each.
 fn patterns(code: &str, body: usize) -> Vec<(usize, &str)> {
     let bytes = code.as_bytes();
     let (mut at, mut start, mut depth) = (body, body, 0);
@@ -368,7 +368,7 @@ fn patterns(code: &str, body: usize) -> Vec<(usize, &str)> {
     found
 }
 
-/// Where an arm ends that begins at a place: behind its comma or its block, or before the end of the match.
+/// The end of an arm that begins at an offset: after its comma or block, or before the end of the match.
 fn arm_end(code: &str, begin: usize) -> usize {
     let begin = begin + (code[begin..].len() - code[begin..].trim_start().len());
     let is_block = code[begin..].starts_with('{');
@@ -391,7 +391,7 @@ fn arm_end(code: &str, begin: usize) -> usize {
     code.len()
 }
 
-/// Whether a pattern fits everything: `_`, a name, or a tuple of only these.
+/// Whether a pattern matches everything: `_`, a name, or a tuple of only these.
 fn fits_all(pattern: &str) -> bool {
     let pattern = pattern.split(" if ").next().unwrap_or(pattern).trim();
     let name = |part: &str| {
@@ -404,7 +404,7 @@ fn fits_all(pattern: &str) -> bool {
     }
 }
 
-/// The closed lists that patterns name; `Self` is what is implemented around them.
+/// The closed enums that patterns name; `Self` is resolved to the surrounding impl.
 fn lists_named(code: &str, at: usize, patterns: &[(usize, &str)]) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
     for (_, pattern) in patterns {
@@ -425,7 +425,7 @@ fn lists_named(code: &str, at: usize, patterns: &[(usize, &str)]) -> BTreeSet<St
     named
 }
 
-/// Arms that fit everything, in matches over closed lists: the line, the pattern and the lists.
+/// Catch-all arms in matches over closed enums: the line, the pattern and the enums.
 fn arms_for_the_rest(text: &str) -> Vec<(usize, String, String)> {
     let code = bare(text);
     let mut found = Vec::new();
@@ -473,8 +473,8 @@ fn a_match_over_a_closed_list_names_all_of_it() {
     );
 }
 
-/// A provider is a directory under `connectors` and a line in the registry; its simulator, the demo and what is
-/// shipped may name it too.
+/// A provider is a directory under `connectors` and a line in the registry. Its simulator, the demo and the shipped
+/// files may name it too.
 #[test]
 fn only_its_own_room_and_the_registry_name_a_provider() {
     let registry = std::fs::read_to_string("src/connectors/registry.rs").unwrap();

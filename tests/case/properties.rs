@@ -272,7 +272,7 @@ fn play(desk: &mut Desk, deed: &Deed) {
         Deed::Serve(place, answer) => {
             let Some(call) = pick(&calls(desk, false), *place) else { return };
             desk.input(Input::Attempt { call }).unwrap();
-            // A person must decide who caused the result of an attempt in doubt: the call has ended, and no effect began.
+            // A person must decide who caused the result of an attempt in doubt: the call has ended without an effect.
             let Some(pending) = desk.case.calls.get(&call) else { return };
             let (attempt, outcome) = (pending.attempt, ending(desk, &pending.action, call, answer));
             desk.input(Input::Outcome { call, attempt, outcome }).unwrap();

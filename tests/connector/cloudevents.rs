@@ -1,4 +1,4 @@
-//! CloudEvents over HTTP, mode by mode: what is read, and what is told about what is not.
+//! CloudEvents over HTTP in each mode: accepted events, and the errors for the others.
 use proofd::connectors::cloudevents::{Unread, read};
 use proofd::model::{Event, Timestamp};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -22,7 +22,7 @@ fn take(kind: &str, headers: &[(&str, &[u8])], body: &[u8]) -> Result<Vec<Event>
     read(&map, body, now())
 }
 
-/// The smallest good event with some members replaced; null leaves one out.
+/// The smallest valid event with some members replaced; null removes one.
 fn event(changes: &Value) -> Value {
     let mut event = json!({
         "specversion": "1.0", "id": "1", "source": "/hr", "type": "com.example.hired", "subject": "p-7",
@@ -63,7 +63,7 @@ fn what_is_read() {
             json!("<x/>"),
         ),
         (json!({"data_base64": "AAEC"}), "/data/data_base64", json!("AAEC")),
-        // Extensions lie among the data, which goes first where it has the same name.
+        // Extensions are merged into the data, whose members take precedence.
         (
             json!({"tenant": "t1", "level": 7, "dry": true}),
             "/data",
@@ -212,7 +212,7 @@ const HEADERS: &[(&str, &[u8])] = &[
 fn binary(kind: &str, more: &[(&str, &[u8])], body: &[u8]) -> Result<Event, String> {
     let replaced = |name: &&str| more.iter().any(|(other, _)| other == name);
     let mut headers: Vec<_> = HEADERS.iter().filter(|(name, _)| !replaced(name)).copied().collect();
-    // An empty text leaves the header out.
+    // An empty value omits the header.
     headers.extend(more.iter().filter(|(_, value)| !value.is_empty()));
     let events = take(kind, &headers, body).map_err(|unread| unread.to_string())?;
     Ok(events.into_iter().next().unwrap())

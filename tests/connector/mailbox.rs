@@ -21,7 +21,7 @@ async fn bench() -> (Mailbox, Serving, Ledger) {
     (mailbox, serving, ledger)
 }
 
-/// Says each line and hears one answer to it; an answer of "" is a closed connection.
+/// Sends each line and reads one answer to it; an answer of "" is a closed connection.
 async fn talk(serving: &Serving, lines: &[&str]) -> Vec<String> {
     let mut stream = BufReader::new(TcpStream::connect(serving.smtp).await.unwrap());
     let mut answers = Vec::new();

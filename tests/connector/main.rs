@@ -1,5 +1,5 @@
-//! Connectors and simulators over real HTTP and SMTP on loopback, and programs that neither side of this project
-//! wrote.
+//! Connectors and simulators over HTTP and SMTP on loopback, and tests with programs that are not part of this
+//! project.
 //!
 //! | file | what |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! OneLogin's own Python SDK against the simulated tenant: a check by code that was written by neither side
-//! of this project. Needs python3 with venv and, the first time, the package index.
+//! OneLogin's own Python SDK against the simulated tenant: independent code checks the simulator. Needs python3
+//! with venv and, the first time, the package index.
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Performs a call at one connector, as the daemon does.
+//! Performs a call with one connector, as the daemon does.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use proofd::connectors::sink::Sink;
 use proofd::connectors::smtp::Smtp;
 use proofd::model::{Action, Attempt, Call, CallId, CaseId, Outcome, Timestamp};
 
-/// The one connector, by whatever name the call has for it.
+/// Builds connectors with one connector under the name that the call uses.
 pub trait Alone {
     fn alone(self: &Arc<Self>, name: &str) -> Connectors;
 }
@@ -44,13 +44,13 @@ pub async fn perform_at<C: Alone>(connector: &Arc<C>, call: &Call) -> Outcome {
     connector.alone(call.action.target().name()).perform(call).await
 }
 
-/// An attempt of a call that was asked for at `asked_at`; the second one is in doubt of the first.
+/// An attempt of a call that was requested at `asked_at`; a second attempt is in doubt about the first.
 pub fn attempt(case: &str, number: u32, attempt: u32, asked_at: Timestamp) -> Attempt {
     let call = CallId { case: CaseId(case.to_owned()), number };
     Attempt { call, number: attempt, in_doubt: attempt > 1, asked_at }
 }
 
-/// The first attempt of a call, long ago.
+/// The first attempt of an old call.
 pub fn first(action: Action) -> Call {
     Call { attempt: attempt("c1", 1, 1, Timestamp::UNIX_EPOCH), action }
 }

@@ -1,4 +1,4 @@
-//! The SMTP connector against a scripted server that says what a table tells it to say.
+//! The SMTP connector against a scripted server.
 
 use crate::perform::perform_at;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use proofd::model::{Action, Address, Call, Done, Failure, FailureKind, Message, 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the server says at which point; the usual where nothing is said. `CLOSE` closes, `HANG` is silent.
+/// The server's answer at each point; other points get the usual answer. `CLOSE` closes, `HANG` never answers.
 type Says = Vec<(&'static str, &'static str)>;
 
 const CLOSE: &str = "CLOSE";
@@ -21,9 +21,9 @@ const HANG: &str = "HANG";
 
 #[derive(Default)]
 struct Log {
-    /// Commands, in order, of all connections.
+    /// Commands of all connections, in order.
     lines: Vec<String>,
-    /// Mails whose last dot was seen.
+    /// Mails that were received up to the final dot.
     mails: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ impl Peer {
     }
 }
 
-/// One connection. Ends when the client or the table wants it.
+/// Serves one connection until the client or the script ends it.
 async fn converse(stream: TcpStream, says: Says, log: Arc<Mutex<Log>>) -> Option<()> {
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader).lines();
@@ -136,7 +136,7 @@ fn call(email: &str, attempt: u32) -> Call {
     Call { attempt, action: Action::Mail { message } }
 }
 
-/// RFC 5321, 3.2: a server that does not know EHLO is greeted with HELO.
+/// RFC 5321, 3.2: the connector uses HELO with a server that does not support EHLO.
 #[tokio::test]
 async fn a_server_that_knows_only_helo_takes_mail() {
     for refusal in ["500 what?", "502 5.5.1 ECHO not implemented", "504 ECHO"] {
@@ -150,13 +150,13 @@ async fn a_server_that_knows_only_helo_takes_mail() {
         assert!(wanted.starts_with(&["EHLO", "HELO", "MAIL", "RCPT", "DATA"]), "{verbs:?}");
         assert_eq!(peer.lines().iter().filter(|line| line.starts_with("HELO ")).count(), 1);
     }
-    // What it refuses after that is understood as ever.
+    // Later refusals of that server are read as usual.
     let peer = Peer::start(vec![("EHLO", "502 no"), ("HELO", "554 ECHO no")]).await;
     let failed = failure(perform_at(&smtp(peer.settings()), &call("zoe@example.com", 1)).await);
     assert!(failed.kind == FailureKind::Unavailable && failed.reason.contains("554"), "{}", failed.reason);
 }
 
-/// Without EHLO there is neither encryption nor sign-in, so nothing is said where one is required.
+/// Without EHLO there is neither encryption nor authentication: if one is required, no mail is sent.
 #[tokio::test]
 async fn helo_is_no_way_around_sign_in_or_encryption() {
     let peer = Peer::start(vec![("EHLO", "502 ECHO")]).await;
@@ -207,7 +207,7 @@ async fn a_mail_is_sent_once_to_one_recipient() {
     assert!(body.contains("\n..\n"), "a dot alone is doubled on the wire: {body}");
 }
 
-/// An attempt in doubt sends the same bytes again, so the copies can be told to be one mail.
+/// An attempt in doubt sends the same bytes again: both copies are recognizable as one mail.
 #[tokio::test]
 async fn a_mail_in_doubt_is_sent_again_and_is_the_same() {
     let peer = Peer::start(vec![("DOT", CLOSE)]).await;
@@ -221,7 +221,7 @@ async fn a_mail_in_doubt_is_sent_again_and_is_the_same() {
     assert_eq!(mails[0], mails[1]);
 }
 
-/// What the server says at one point of the dialogue, and what becomes of the mail.
+/// The server's answer at one point of the dialogue, and the result for the mail.
 #[tokio::test]
 async fn what_servers_say() {
     use FailureKind::{Refused, Unavailable};
@@ -259,7 +259,7 @@ async fn what_servers_say() {
     }
 }
 
-/// A goodbye that goes wrong does not undo a mail that was taken.
+/// A failing QUIT does not undo an accepted mail.
 #[tokio::test]
 async fn a_bad_goodbye_changes_nothing() {
     for said in [CLOSE, "500 no", "421 timeout"] {
@@ -268,7 +268,7 @@ async fn a_bad_goodbye_changes_nothing() {
     }
 }
 
-/// Nothing of one dialogue is left over for the next.
+/// No state of one dialogue carries over to the next.
 #[tokio::test]
 async fn each_mail_has_its_own_connection() {
     let peer = Peer::start(Vec::new()).await;
@@ -331,7 +331,7 @@ async fn sign_in() {
     }
 }
 
-/// Where encryption is required, nothing is said without it: no password, no mail.
+/// If encryption is required, the connector sends neither password nor mail without it.
 #[tokio::test]
 async fn nothing_in_the_open_where_tls_is_required() {
     let peer = Peer::start(Vec::new()).await;
@@ -342,7 +342,7 @@ async fn nothing_in_the_open_where_tls_is_required() {
     assert!(refused.reason.contains("STARTTLS"), "{}", refused.reason);
     assert!(peer.lines().iter().all(|line| line.starts_with("EHLO")), "{:?}", peer.lines());
 
-    // It is offered, but what follows is no TLS.
+    // STARTTLS is offered, but TLS does not follow.
     for said in ["220 go on", "454 not now", CLOSE, HANG] {
         let peer =
             Peer::start(vec![("EHLO", "250-relay\r\n250-STARTTLS\r\n250 AUTH PLAIN"), ("STARTTLS", said)])

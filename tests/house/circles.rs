@@ -1,25 +1,25 @@
-//! Inside a room, uses go one way: no module of it uses another that uses it, directly or through others.
+//! Dependencies within a top-level module are acyclic: no child uses another that uses it, directly or through
+//! others.
 //!
-//! The modules are the direct children of a room, and its `mod.rs`. A path that begins with `super::` or `crate::room::`
-//! is a use of the child that it leads to. A name that `mod.rs` only re-exports is a use of the child that it is from;
-//! a name that `mod.rs` defines is a use of `mod.rs`, and what `mod.rs` itself needs of a child is a use of that child.
-//! Tests do not count.
+//! The nodes are the direct children of a top-level module, and its `mod.rs`. A path that begins with `super::` or
+//! `crate::room::` uses the child that it leads to. A name that `mod.rs` only re-exports is a use of the child that
+//! defines it; a name that `mod.rs` defines is a use of `mod.rs`. `mod.rs` itself uses the children whose names its
+//! code contains. Tests do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{MAY_USE, bare, rust_files};
 
-/// Rooms in which uses still go in circles. A room that has none any more leaves the list.
+/// Top-level modules that still have cycles. A module without cycles must leave the list.
 const NOT_YET: &[&str] = &["api", "case", "cli", "connectors", "http", "model", "trial"];
 
-/// Module to the modules that it uses.
+/// Maps a child to the children that it uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 const ROOT: &str = "mod.rs";
 
-/// The paths of a use tree: `a::{b, c::{d, e as f}}` is `a::b`, `a::c::d` and `a::c::e`, each with the name that it
-/// gets here.
+/// Expands a use tree: `a::{b, c::{d, e as f}}` becomes `a::b`, `a::c::d` and `a::c::e`, each with its local name.
 fn expand(prefix: &str, tree: &str, found: &mut Vec<(String, String)>) {
     let tree = tree.trim();
     let Some((head, group)) = tree.split_once('{') else {
@@ -49,7 +49,7 @@ fn expand(prefix: &str, tree: &str, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// Where the use declaration of a statement begins, if it is one.
+/// The start of the use declaration in a statement, if it is one.
 fn declaration(statement: &str) -> Option<usize> {
     let at = statement.rfind("use ")?;
     let before = statement[..at].chars().next_back();
@@ -76,7 +76,7 @@ fn without_declarations(code: &str) -> String {
     code.split_inclusive(';').map(rest).collect()
 }
 
-/// Paths that stand anywhere in a text and begin with a word.
+/// All paths in a text that begin with a word.
 fn inline<'a>(code: &'a str, start: &str) -> Vec<&'a str> {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let starts = code.match_indices(start).filter(|(at, _)| {
@@ -90,7 +90,7 @@ fn inline<'a>(code: &'a str, start: &str) -> Vec<&'a str> {
     starts.map(path).collect()
 }
 
-/// What a file says outside of its tests.
+/// The code of a file without its tests.
 fn code_of(file: &Path) -> String {
     let code = bare(&std::fs::read_to_string(file).unwrap());
     match code.find("#[cfg(test)]\nmod tests {") {
@@ -99,7 +99,7 @@ fn code_of(file: &Path) -> String {
     }
 }
 
-/// The modules of a file, from the room down; `mod.rs` is its directory.
+/// The module path of a file below the top-level module; `mod.rs` stands for its directory.
 fn modules(room: &Path, file: &Path) -> Vec<String> {
     let path = file.strip_prefix(room).unwrap().with_extension("");
     let mut parts: Vec<String> = path.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
@@ -109,7 +109,7 @@ fn modules(room: &Path, file: &Path) -> Vec<String> {
     parts
 }
 
-/// Whether the module is there for tests only.
+/// Whether the module is compiled only for tests.
 fn is_for_tests(room: &Path, modules: &[String]) -> bool {
     let Some((name, above)) = modules.split_last() else { return false };
     let parent = above.iter().fold(room.to_owned(), |path, part| path.join(part));
@@ -121,7 +121,7 @@ fn is_for_tests(room: &Path, modules: &[String]) -> bool {
     files.iter().any(|file| declares(file)) || is_for_tests(room, above)
 }
 
-/// Who uses whom in a room.
+/// The dependency graph of a top-level module.
 fn uses(room: &str) -> Uses {
     let dir = Path::new("src").join(room);
     let files = rust_files(&dir);
@@ -134,7 +134,7 @@ fn uses(room: &str) -> Uses {
         }
     };
     let root = code_of(&dir.join("mod.rs"));
-    // Name to the child that it is from; none: it is from another room.
+    // Maps a name to the child that defines it; none: another top-level module defines it.
     let mut shown: BTreeMap<String, Option<String>> = BTreeMap::new();
     for (public, paths) in declarations(&root) {
         for (path, name) in paths {
@@ -192,9 +192,9 @@ fn uses(room: &str) -> Uses {
     uses
 }
 
-/// A circle through a module, if there is one: the modules in the order in which they use each other.
+/// A cycle through a child, if there is one, in the order of use.
 fn circle(uses: &Uses, start: &str) -> Option<Vec<String>> {
-    // The shortest way back, breadth first.
+    // The shortest cycle, breadth first.
     let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
     let mut todo = std::collections::VecDeque::from([start]);
     while let Some(at) = todo.pop_front() {

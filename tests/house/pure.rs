@@ -1,4 +1,4 @@
-//! The pure rooms: plain data and functions over it. They name no clock, file, network or task.
+//! Pure top-level modules: plain data and functions over it. They use no clock, file, network or task.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::{bare, rust_files};
 
 const PURE: &[&str] = &["model", "yaml", "api", "policy", "case", "trial"];
 
-/// Words that a pure room has no use for.
+/// Words that a pure module must not contain.
 const OUTSIDE: &[&str] = &[
     "::now(",
     "SystemTime",
@@ -28,14 +28,14 @@ const OUTSIDE: &[&str] = &[
     "async ",
 ];
 
-/// Files that need one of these, with the reason.
+/// Files that need one of these words, with the reason.
 const EXEMPT: &[(&str, &str, &str)] = &[
     ("src/model/clock.rs", "futures", "the trait by which the shell is handed a clock"),
     ("src/policy/script/engine.rs", "Instant", "stops a script that runs too long, which ends as an error"),
     ("src/policy/script/engine.rs", "::now(", "the same"),
 ];
 
-/// The words of a text that lead outside.
+/// The forbidden words in a text.
 fn outside(code: &str) -> Vec<&'static str> {
     let is_word = |at: usize, word: &str| {
         let before = code[..at].chars().next_back();

@@ -1,4 +1,4 @@
-//! Starts on what Jumio holds of a person: each method with each state of an account.
+//! Starts for accounts with data on file: each method with each state of an account.
 
 use proofd::model::{Action, FailureKind, Method};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ async fn answering(status: u16, body: String) -> Peer {
     .await
 }
 
-/// The account decides the request; the method does not change it.
+/// The account determines the request; the method does not change it.
 #[tokio::test]
 async fn a_method_on_an_account_is_one_request() {
     for method in METHODS {
@@ -53,7 +53,7 @@ async fn what_a_refused_start_says_about_the_account() {
     use FailureKind::{NotEnrolled, Refused, Unavailable};
     let account = |text: &str| json!({"message": text, "httpStatus": 0, "requestURI": "/api/v1/accounts/x"});
     let other = |text: &str| json!({"title": text, "status": 0, "detail": text});
-    // (status, body) to what it means for full, authentication, existing ID
+    // (status, body) to the failure kind for full, authentication, existing ID
     let rows: Vec<(u16, Value, [FailureKind; 3])> = vec![
         (404, account("Account not found"), [NotEnrolled; 3]),
         (404, other("Not Found"), [NotEnrolled; 3]),
@@ -78,7 +78,7 @@ async fn what_a_refused_start_says_about_the_account() {
             json!({"errorCode": 7, "detail": "biometrics were removed"}),
             [Refused, NotEnrolled, NotEnrolled],
         ),
-        // About our request or the tenant: the fallback would hide the mistake.
+        // A fault of the request or the tenant: the fallback would hide it.
         (400, account("workflowDefinition.key is unknown"), [Refused; 3]),
         (400, account("workflowDefinition.credentials must not be empty"), [Refused; 3]),
         (400, account("tokenLifetime is invalid for the account, not a number"), [Refused; 3]),
@@ -90,7 +90,7 @@ async fn what_a_refused_start_says_about_the_account() {
         (409, account("Conflict"), [Unavailable; 3]),
         (422, json!({"title": ["No facemap"]}), [Refused; 3]),
         (400, json!("<html>no account</html>"), [Refused; 3]),
-        // Not about the person, whatever the words.
+        // Not about the person, whatever the wording.
         (401, account("Account not found"), [Unavailable; 3]),
         (403, account("No credential for the account"), [Unavailable; 3]),
         (429, other("No more requests for this account"), [Unavailable; 3]),
@@ -113,7 +113,7 @@ async fn what_a_refused_start_says_about_the_account() {
     }
 }
 
-/// A start on a new account is about no account, so nothing can be missing there.
+/// A start on a new account uses no data on file, so none can be missing.
 #[tokio::test]
 async fn a_new_account_misses_nothing() {
     for (status, text) in [(404, "Account not found"), (400, "No enrolled face data"), (410, "Gone")] {

@@ -1,4 +1,4 @@
-//! The Jumio connector against a scripted server: what it sends, and what it makes of answers.
+//! The Jumio connector against a scripted server: its requests, and how it interprets answers.
 
 use std::sync::{Arc, Mutex};
 
@@ -38,7 +38,7 @@ async fn nobody_there() {
 
 #[tokio::test]
 async fn examination() {
-    // (account host, retrieval host, seconds that Jumio's clock is off) to what is well
+    // (account host, retrieval host, seconds that Jumio's clock is off) to the findings that are good
     for (account, retrieval, skew, expected) in [
         (404, 404, 0, [true, true, true, true]),
         (405, 400, 59, [true, true, true, true]),

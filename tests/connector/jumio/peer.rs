@@ -1,4 +1,4 @@
-//! A server of Jumio's three hosts that answers what a test tells it to, and the calls of the tests.
+//! A server of Jumio's three hosts with scripted answers, and the calls of the tests.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ use url::Url;
 pub const ACCOUNT: &str = "11111111-1111-4111-8111-111111111111";
 pub const RUN: &str = "22222222-2222-4222-8222-222222222222";
 
-/// One request as the server saw it.
+/// One request as the server received it.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub line: String,
@@ -54,7 +54,7 @@ pub struct Peer {
 pub type Script = dyn Fn(&Seen, usize) -> Reply + Send + Sync;
 
 impl Peer {
-    /// `script` gets the request and how many requests came before it.
+    /// `script` receives the request and the number of earlier requests.
     pub async fn start(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         let script: Arc<Script> = Arc::new(script);
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -161,7 +161,7 @@ pub fn restart() -> Action {
     })
 }
 
-/// A start that is changed.
+/// A start with changed parameters.
 pub fn ordered(change: impl FnOnce(&mut StartSession)) -> Action {
     let mut action = start();
     if let Action::Verification { session: SessionAction::Start(order), .. } = &mut action {

@@ -1,4 +1,4 @@
-//! Reading runs. The answers are data, one file a case, in `tests/data/jumio`.
+//! Reading runs. The answers are data in `tests/data/jumio`, one file per case.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::peer::{ACCOUNT, Peer, RUN, call, failure, read, reading, reply, token};
 use crate::perform::perform_at;
 
-/// One file of `tests/data/jumio`: what the server answers, and what is expected of it.
+/// Checks one file of `tests/data/jumio`: the server's answers and the expected result.
 async fn check(file: &Path) {
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     let case: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
@@ -69,7 +69,7 @@ async fn readings() {
     }
 }
 
-/// A run cannot be read, and that is neither a pass nor a rejection.
+/// A run that cannot be read counts neither as a pass nor as a rejection.
 #[tokio::test]
 async fn a_run_that_cannot_be_read() {
     let other = json!({"workflowExecution": {"id": "another", "status": "INITIATED"}});
@@ -77,7 +77,7 @@ async fn a_run_that_cannot_be_read() {
         json!({"account": {"id": "other"}, "workflowExecution": {"id": RUN, "status": "INITIATED"}});
     let details_shape = json!({"workflow": {"id": RUN, "status": "PROCESSED"}});
     for (status, body, kind) in [
-        // A run that was made a moment ago is not there yet.
+        // A new run may not be visible yet.
         (404, json!({"title": "Not Found"}), FailureKind::Unavailable),
         (403, json!({}), FailureKind::Unavailable),
         (429, json!({}), FailureKind::Unavailable),
@@ -101,7 +101,7 @@ async fn a_run_that_cannot_be_read() {
     }
 }
 
-/// The reasons of an authentication are worth waiting for, but a result is not lost for want of them.
+/// The connector waits for the reasons of an authentication, but missing reasons do not lose a result.
 #[tokio::test]
 async fn steps_that_cannot_be_read() {
     let run = json!({"id": RUN, "status": "PROCESSED"});

@@ -1,4 +1,4 @@
-//! Starting runs: what is sent, and which answers are a session.
+//! Starting runs: the requests, and which answers are a session.
 
 use super::peer::ordered;
 use base64::Engine as _;
@@ -146,7 +146,7 @@ async fn a_start_that_is_not_one() {
     }
 }
 
-/// What Jumio would refuse without saying why is not sent.
+/// A start that Jumio would refuse without a reason is not sent.
 #[tokio::test]
 async fn an_order_that_jumio_would_not_take_is_not_sent() {
     let peer = Peer::start(|_, before| token(before)).await;

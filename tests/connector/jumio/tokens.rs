@@ -1,4 +1,4 @@
-//! Tokens: kept, refreshed before their end, dropped when they are not accepted.
+//! Tokens: cached, refreshed before they expire, dropped when they are refused.
 
 use base64::Engine as _;
 use chrono::TimeDelta;
@@ -8,13 +8,13 @@ use serde_json::json;
 use super::peer::{Peer, RUN, call, failure, read, reading, reply, start, start_of_test, token};
 use crate::perform::perform_at;
 
-/// A token is used for many calls, refreshed early, dropped when it is not accepted; never in a loop.
+/// A token is used for many calls, refreshed early, and dropped when it is refused; never in a loop.
 #[tokio::test]
 async fn tokens_are_kept_refreshed_and_dropped() {
     let status = json!({"workflowExecution": {"id": RUN, "status": "INITIATED"}});
     let peer = Peer::start(move |seen, before| match seen.header("authorization") {
         basic if basic.starts_with("Basic") => token(before),
-        // The token of the fifth request is withdrawn at once.
+        // The token of the fifth request is revoked at once.
         "Bearer token-4" => reply(401, &json!({})),
         _ => reply(200, &status),
     })
@@ -34,7 +34,7 @@ async fn tokens_are_kept_refreshed_and_dropped() {
 #[tokio::test]
 async fn a_token_that_is_never_accepted_waits_for_the_operator() {
     let peer = Peer::start(|seen, _| {
-        // The same token again and again, as Jumio does.
+        // Every token request returns the same token, as Jumio does.
         if seen.line.contains("token") { token(0) } else { reply(401, &json!({})) }
     })
     .await;
@@ -64,7 +64,7 @@ async fn no_token() {
     }
 }
 
-/// The token's own end goes before what the answer says, because Jumio hands out half-used tokens.
+/// The token's own expiry takes precedence over the answer's, because Jumio returns partly used tokens.
 #[tokio::test]
 async fn a_half_used_token_is_refreshed_by_its_own_end() {
     let status = json!({"workflowExecution": {"id": RUN, "status": "INITIATED"}});

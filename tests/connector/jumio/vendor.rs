@@ -1,5 +1,5 @@
-//! The connector with the simulated vendor behind it: what came of an earlier run decides what a later one
-//! can be, and whatever the vendor forgets or nobody finishes never becomes a rejection.
+//! The connector with the simulated vendor: the result of an earlier run determines which later runs are
+//! possible. Data that the vendor deletes and runs that are not finished never become a rejection.
 
 use super::peer::ordered;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Street {
     }
 }
 
-/// Checks and words that came later, a bill beside the ID, and a run that is not there for a moment.
+/// New checks and words, a bill beside the ID, and a run that is temporarily missing.
 #[tokio::test]
 async fn a_newer_vendor_is_read_as_far_as_it_is_understood() {
     let bill = json!([{"credentials": [{"id": "b", "category": "DOCUMENT"}], "decision": {"type": "PASSED"},
@@ -95,7 +95,7 @@ async fn a_newer_vendor_is_read_as_far_as_it_is_understood() {
         (json!({"capabilities": {"extraction": bill}}), Judgement::Passed, false),
         (json!({"decision": {"type": "CLEAR"}}), Judgement::Unknown, true),
     ] {
-        // Each on a street of its own: the same face is told where it comes twice.
+        // Each in a world of its own: a face that appears twice is reported.
         let street = Street::new().await;
         street.town.jumio.turn(|knobs| knobs.details_patch = Some(patch.clone()));
         let (_, reading) = street.passes(Script::default()).await;
@@ -110,7 +110,7 @@ async fn a_newer_vendor_is_read_as_far_as_it_is_understood() {
     assert_eq!(reading(street.read(&session).await).phase, Phase::Waiting);
 }
 
-/// An account in each state, and what each method makes of it.
+/// An account in each state, and the result of each method on it.
 #[tokio::test]
 async fn each_method_on_each_state_of_an_account() {
     type Change = fn(&Street, &Session);
@@ -169,7 +169,7 @@ async fn each_method_on_each_state_of_an_account() {
     }
 }
 
-/// Whatever code the vendor chooses for "nothing enrolled", as long as it says so.
+/// Any status that the vendor chooses for "nothing enrolled" is recognized by its text.
 #[tokio::test]
 async fn nothing_enrolled_under_any_code() {
     let street = Street::new().await;
@@ -184,7 +184,7 @@ async fn nothing_enrolled_under_any_code() {
     }
 }
 
-/// The vendor's pages contradict each other on whether a check of a document on file can have a link.
+/// The vendor's pages contradict each other on whether a check of a document on file has a link.
 #[tokio::test]
 async fn a_check_without_a_link_is_the_operators_matter() {
     let street = Street::new().await;
@@ -195,7 +195,7 @@ async fn a_check_without_a_link_is_the_operators_matter() {
     assert!(failure.reason.contains("WEB channel"), "{}", failure.reason);
 }
 
-/// Somebody known follows their link to the vendor and shows a face.
+/// An enrolled person follows the link to the vendor and shows a face.
 #[tokio::test]
 async fn a_link_is_followed_with_a_selfie() {
     let street = Street::new().await;
@@ -221,7 +221,7 @@ async fn a_selfie_is_a_proof_without_a_document() {
     use Judgement::{NotExecuted, Passed, Rejected, Warning};
     let warned = || Script { outcome: jumio::Outcome::Warn, ..Script::default() };
     let empty = || Script { outcome: jumio::Outcome::PassEmpty, ..Script::default() };
-    // (who comes) to the decision, the check of the face and that of the picture
+    // (the person who returns) to the decision, the check of the face and that of the picture
     type Row = (Script, Judgement, Option<Judgement>, Option<Judgement>);
     let rows: Vec<Row> = vec![
         (Script::same_person(), Passed, Some(Passed), Some(Passed)),
@@ -251,7 +251,7 @@ async fn a_selfie_is_a_proof_without_a_document() {
     }
 }
 
-/// Somebody with a selfie only cannot do a check that takes a document.
+/// A person with only a selfie cannot complete a check that takes a document.
 #[tokio::test]
 async fn a_full_run_takes_a_document() {
     let street = Street::new().await;
@@ -264,7 +264,7 @@ async fn a_full_run_takes_a_document() {
     assert_eq!(document.first_name.as_deref(), Some("ANN"));
 }
 
-/// Own earlier runs are told, and so are those of another account of the same face.
+/// Earlier runs of the person are reported, and those of another account with the same face.
 #[tokio::test]
 async fn the_same_face_is_told() {
     let street = Street::new().await;
@@ -279,7 +279,7 @@ async fn the_same_face_is_told() {
     assert_eq!(proof.reasons, ["REPEATED_FACE"]);
 }
 
-/// Nobody finished, in every way in which that can look.
+/// A run that was not finished, in every form in which the vendor reports it.
 #[tokio::test]
 async fn nobody_finished() {
     let shapes =
@@ -303,7 +303,7 @@ async fn nobody_finished() {
     }
 }
 
-/// A result that was wiped before it was read, passed or rejected: nobody can tell any more.
+/// A result that was wiped before it was read, passed or rejected: it is unknown.
 #[tokio::test]
 async fn a_wiped_result_is_no_rejection() {
     let turn = |knobs: &mut Knobs, wiped: Wiped| knobs.wiped = wiped;
@@ -321,18 +321,18 @@ async fn a_wiped_result_is_no_rejection() {
             street.town.jumio.wipe(&first.account);
             let about = format!("{wiped:?} {method:?} {script:?}");
             match street.read(&second).await {
-                // A run that is not there may be too new; one that was wiped is final at once.
+                // A missing run may be too new; a wiped one is final at once.
                 Outcome::Failed(failure) if wiped == Wiped::Gone => {
                     assert_eq!(failure.kind, FailureKind::Unavailable, "{about}");
                 }
                 Outcome::Failed(failure) => assert_eq!(failure.kind, FailureKind::Refused, "{about}"),
                 Outcome::Done(_) if wiped == Wiped::NoDetails => {
-                    // Perhaps only not readable yet; it never will be, and the case gives up in the end.
+                    // The details may only be late. They never appear, and the case ends the wait.
                     assert_eq!(reading(street.read(&second).await).phase, Phase::Processing, "{about}");
                 }
                 Outcome::Done(done) => {
                     let proof = reading(Outcome::Done(done)).proof.unwrap();
-                    // Nothing says that it was wiped: a pass of nothing, which no policy accepts.
+                    // No member shows that the data was wiped: a pass without checks, which no policy accepts.
                     assert_eq!(wiped, Wiped::Silently, "{about}");
                     assert_eq!((proof.decision, proof.checks.len()), (Judgement::Passed, 0), "{about}");
                 }

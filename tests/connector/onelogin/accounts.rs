@@ -1,4 +1,4 @@
-//! Accounts that are shut, opened, given roles and attributes: what is answered, and what the tenant holds.
+//! Suspending and reinstating accounts, roles and attributes: the answers, and the tenant's state.
 
 use chrono::TimeDelta;
 use proofd::model::Clock as _;
@@ -49,7 +49,7 @@ async fn perform(tenant: &Tenant, action: Action, attempt: u32) -> Result<Done, 
     }
 }
 
-/// One word for how it ended, and what was before.
+/// The result as one word, with the previous value.
 fn told(result: &Result<Done, Failure>) -> String {
     match result {
         Err(failure) => format!("{:?}", failure.kind),
@@ -61,7 +61,7 @@ fn told(result: &Result<Done, Failure>) -> String {
     }
 }
 
-/// A tenant with one active person in no role.
+/// A tenant with one active person without roles.
 async fn tenant() -> (Tenant, i64) {
     let tenant = Tenant::new(|_| {}).await;
     let user = tenant.simulator.seed_users(1)[0];
@@ -121,7 +121,7 @@ const EVERY: [Step; 8] = [
     Set("verified_at", "\"2026-01-02\""),
 ];
 
-/// A number that has come to mean somebody else, or nobody, is left alone.
+/// An account number that now belongs to another person, or to none, is not changed.
 #[tokio::test]
 async fn somebody_else_is_left_alone() {
     for step in EVERY {
@@ -132,7 +132,7 @@ async fn somebody_else_is_left_alone() {
         assert_eq!(told(&perform(&tenant, action(step, known.clone()), 1).await), "Changed", "{step:?}");
         assert_eq!(tenant.simulator.user(user), before, "{step:?}");
         tenant.simulator.delete(user).unwrap();
-        // It was made moments ago, so it may only not be shown yet.
+        // The account is new and may not be visible yet.
         let failed = perform(&tenant, action(step, known.clone()), 2).await;
         assert_eq!(told(&failed), "Unavailable", "{step:?}");
         tenant.clock.advance(TimeDelta::minutes(11));
@@ -140,7 +140,7 @@ async fn somebody_else_is_left_alone() {
     }
 }
 
-/// A lock that somebody set is there again after our suspension, for as long as it was to last.
+/// A lock by an administrator is restored after our suspension, for its remaining time.
 #[tokio::test]
 async fn a_lock_outlives_our_suspension() {
     let (tenant, user) = tenant().await;
@@ -156,7 +156,7 @@ async fn a_lock_outlives_our_suspension() {
     assert_eq!(told(&perform(&tenant, reinstate(), 2).await), "already from active");
     assert_eq!(tenant.truth(user, "status"), 3);
 
-    // One that ran out meanwhile is over.
+    // A lock that expired meanwhile is not restored.
     tenant.simulator.unlock(user).unwrap();
     perform(&tenant, action(Suspend, known.clone()), 1).await.unwrap();
     let over = tenant.clock.now() - TimeDelta::minutes(1);
@@ -165,7 +165,7 @@ async fn a_lock_outlives_our_suspension() {
     assert_eq!(tenant.truth(user, "status"), 1);
 }
 
-/// Nothing that is wrong with the credential or with the answers may end a case.
+/// A faulty credential or answer must not end a case.
 #[tokio::test]
 async fn trouble_decides_nothing() {
     fn strike(knobs: &mut Knobs, what: Mishap) {
@@ -194,7 +194,7 @@ async fn trouble_decides_nothing() {
     }
 }
 
-/// A reason says what to do, and a wait how long it makes sense to wait.
+/// A failure's reason names the remedy, and its wait the time after which a retry is useful.
 #[tokio::test]
 async fn reasons_and_waits() {
     let (tenant, user) = tenant().await;
@@ -219,7 +219,7 @@ async fn reasons_and_waits() {
     assert!(failure.reason.starts_with("the account is suspended, but"), "{}", failure.reason);
 }
 
-/// Somebody who was let in can hold a role once the invitation was followed, and not before.
+/// An approved registrant can hold a role after accepting the invitation, and not before.
 #[tokio::test]
 async fn a_role_for_a_registration() {
     let tenant = Tenant::new(|_| {}).await;
@@ -236,13 +236,13 @@ async fn a_role_for_a_registration() {
         }
         assert_eq!(told(&perform(&tenant, action(Assign("Staff"), known.clone()), 2).await), waits, "{then}");
     }
-    // By the number of its row it is the same account.
+    // The number of the registration row leads to the same account.
     known.subject.id = format!("8-{}", registered.registration_id);
     known.user_id = None;
     assert_eq!(told(&perform(&tenant, action(Suspend, known), 1).await), "applied from active");
 }
 
-/// A role that was made anew has another number under its old name.
+/// A recreated role has another number under its old name.
 #[tokio::test]
 async fn a_role_made_anew() {
     let (tenant, user) = tenant().await;
@@ -262,7 +262,7 @@ async fn a_role_made_anew() {
     assert_eq!(tenant.truth(user, "role_ids"), json!([anew]));
 }
 
-/// Only what differs is sent: the rest of the record is somebody else's business.
+/// Only changed fields are sent: other clients may change the rest of the record.
 #[tokio::test]
 async fn only_what_differs_is_sent() {
     let (tenant, user) = tenant().await;

@@ -1,4 +1,4 @@
-//! Effects, with either back end: what is answered, and what the tenant's ledger says was done.
+//! Effects with either back end: the answers, and the changes in the tenant's ledger.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ enum Step {
 use Step::{Approve, Delete, Invite, Reject};
 
 impl Tenant {
-    /// Performs an effect; one word says how it ended.
+    /// Performs an effect and returns the result as one word.
     async fn act(&self, step: Step, snapshot: &Snapshot, attempt: u32) -> String {
         let snapshot = snapshot.clone();
         let since = self.clock.now() - TimeDelta::minutes(1);
@@ -53,18 +53,18 @@ impl Tenant {
 struct Row {
     name: &'static str,
     turn: fn(&mut Knobs),
-    /// What somebody else does after the case began.
+    /// Changes by other people after the case began.
     meanwhile: fn(&Simulator, i64),
-    /// Effects, each a further attempt if it is the same as the one before.
+    /// Effects; one that equals the effect before it is a further attempt.
     steps: &'static [(Step, &'static str)],
-    /// How often each of approve, invite, reject, delete was applied for us.
+    /// Number of applied approvals, invitations, rejections and deletions of ours.
     applied: [usize; 4],
 }
 
 const HEALTHY: fn(&mut Knobs) = |_| {};
 const NOBODY: fn(&Simulator, i64) = |_, _| {};
 
-/// The answer to the next request of a kind is lost after it took effect, or the request before.
+/// Loses the next request of a kind: its answer after it took effect, or the request itself.
 fn lose(knobs: &mut Knobs, method: &str, path: &str, after_effect: bool) {
     let what = if after_effect { Mishap::Closed } else { Mishap::Status(503) };
     knobs.faults.push(Fault {
@@ -218,7 +218,7 @@ async fn check(row: &Row, resource: bool) {
     tenant.simulator.turn(row.turn);
     (row.meanwhile)(&tenant.simulator, user);
     if tenant.simulator.user(user).is_none() {
-        // Within minutes of its making it may only not be shown yet.
+        // A new account may not be visible for some minutes.
         assert_eq!(tenant.act(row.steps[0].0, &snapshot, 1).await, "Unavailable", "{name}");
         tenant.clock.advance(TimeDelta::minutes(11));
     }
@@ -251,13 +251,12 @@ async fn each_effect_happens_once_or_not_at_all() {
     }
 }
 
-/// A deletion whose answer is lost is ours only if the tenant's events say so; what they do not tell, a person
-/// decides.
+/// A deletion whose answer was lost is ours only if the tenant's events show it; otherwise a person decides.
 #[tokio::test]
 async fn who_deleted_what_is_gone() {
     type Gone = fn(&Simulator, i64);
     type Transition = fn(&mut Knobs);
-    /// Whether the deletion arrives, what somebody else does, how the tenant is, the second and third outcome.
+    /// Whether the deletion arrives, the other person's change, the tenant's state, the second and third outcome.
     type Row = (&'static str, bool, Gone, Transition, [&'static str; 2]);
     let by_a_person: Gone = |tenant, user| tenant.delete(user).unwrap();
     let rows: [Row; 5] = [
@@ -315,7 +314,7 @@ async fn who_deleted_what_is_gone() {
     }
 }
 
-/// A licence that became free lets the second approval through, which leaves Unlicensed by its own way.
+/// A freed license makes the second approval succeed; only set_state leaves Unlicensed.
 #[tokio::test]
 async fn a_freed_licence() {
     for resource in BACK_ENDS {
@@ -334,7 +333,7 @@ fn strike(knobs: &mut Knobs, what: Mishap) {
     knobs.faults.push(Fault { path: "/api".into(), ..Fault::of(what) });
 }
 
-/// Nothing that is wrong with the credential or with the answers may end a case.
+/// A faulty credential or answer must not end a case.
 #[tokio::test]
 async fn trouble_decides_nothing() {
     type Trouble = (&'static str, fn(&mut Knobs));
@@ -365,7 +364,7 @@ async fn trouble_decides_nothing() {
     }
 }
 
-/// A credential that may only read waits for the operator with everything that it may not do.
+/// Effects that a read-only credential may not perform wait for the operator.
 #[tokio::test]
 async fn a_credential_that_may_only_read() {
     for resource in BACK_ENDS {
@@ -383,7 +382,7 @@ async fn a_credential_that_may_only_read() {
     }
 }
 
-/// Before the mail address is verified only the resource can tell; and there may be no account to see.
+/// Before the mail address is verified, only the resource has the state; the account may be invisible.
 #[tokio::test]
 async fn what_only_the_resource_can_tell() {
     let tenant = Tenant::new(|_| {}).await;
@@ -404,7 +403,7 @@ async fn what_only_the_resource_can_tell() {
     assert_eq!(tenant.applied("user.approve"), 1);
 }
 
-/// A snapshot that goes by the row's own number and names the account serves as well.
+/// A snapshot with the number of the registration row and an account works as well.
 #[tokio::test]
 async fn a_row_number_with_an_account() {
     let tenant = Tenant::new(|_| {}).await;
@@ -417,7 +416,7 @@ async fn a_row_number_with_an_account() {
     assert_eq!(tenant.act(Delete, &snapshot, 1).await, "Changed");
 }
 
-/// An effect that rests on a proof is measured against what was compared; what protects is not.
+/// An effect based on a proof requires the compared values to be unchanged; a protective effect does not.
 #[tokio::test]
 async fn who_is_registered_otherwise_than_compared_is_not_let_in() {
     for resource in BACK_ENDS {
@@ -454,7 +453,7 @@ async fn who_is_registered_otherwise_than_compared_is_not_let_in() {
 }
 
 impl Tenant {
-    /// How an effect failed; none: it did not.
+    /// The kind of an effect's failure; none: it succeeded.
     async fn performs(&self, action: Action) -> Option<FailureKind> {
         let attempt = crate::perform::attempt("c", 1, 1, self.clock.now());
         match perform_at(&self.onelogin, &Call { attempt, action }).await {

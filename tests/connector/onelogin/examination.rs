@@ -1,4 +1,4 @@
-//! What `proofd doctor` finds at a tenant, good and bad.
+//! The findings of `proofd doctor` about a tenant, good and bad.
 
 use proofd::connectors::onelogin::{OneLogin, RegistrationsMode};
 use proofd::connectors::{Connector as _, Finding};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::tenant::{BACK_ENDS, Tenant};
 
-/// The findings that are not well, without the word that all begin with.
+/// The bad findings, without their common first word.
 fn ill(findings: &[Finding]) -> Vec<&str> {
     let bad = findings.iter().filter(|finding| !finding.ok);
     bad.map(|finding| finding.what.trim_start_matches("OneLogin ")).collect()
@@ -19,7 +19,7 @@ fn detail(findings: &[Finding], what: &str) -> String {
     findings.iter().find(|one| one.what.ends_with(what)).map(|one| one.detail.clone()).unwrap_or_default()
 }
 
-/// A tenant whose clock is that of the machine, which its answers are dated by.
+/// A tenant with the system clock, which dates its answers.
 async fn tenant(turn: impl FnOnce(&mut Knobs)) -> Tenant {
     Tenant::at(System.now(), turn).await
 }
@@ -69,11 +69,11 @@ async fn settings_that_do_not_fit() {
     assert!(detail(&findings, "custom attributes").contains("not_there"));
     let findings = look(tenant.connector(|it| it.webhook = None)).await;
     assert!(detail(&findings, "webhook").contains("polling only"));
-    // Configured to use what the tenant does not have.
+    // Configured to use a resource that the tenant does not have.
     tenant.simulator.turn(|knobs| knobs.registrations_resource = false);
     let findings = look(tenant.connector(|it| it.registrations = RegistrationsMode::Resource)).await;
     assert_eq!(ill(&findings), ["registrations"], "{findings:?}");
-    // A clock that is months off.
+    // The clock is wrong by months.
     let findings = Tenant::new(|_| {}).await.onelogin.examine().await;
     assert_eq!(ill(&findings), ["clock"]);
 }

@@ -1,4 +1,4 @@
-//! From an event, by poll or webhook, to the person it is about.
+//! From an event, by poll or webhook, to its person.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,7 @@ use crate::perform::{first, perform_at};
 
 type Bodies = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
-/// Has the tenant broadcast to a receiver that keeps what it gets.
+/// Lets the tenant broadcast to a receiver that stores the bodies.
 async fn listen(tenant: &Tenant, format: WebhookFormat, string_ids: bool) -> Bodies {
     let bodies = Bodies::default();
     let kept = bodies.clone();
@@ -60,7 +60,7 @@ async fn both_channels_bring_the_same_event_and_lead_to_the_same_person() {
             for event in polled.iter().chain(&sent) {
                 assert_eq!(event.kind.as_str(), "registration.created");
                 let subject = tenant.subject(&event.subject.id, Some(event)).await.unwrap().unwrap();
-                // Later events about the person name the account, so the case goes by it too.
+                // Later events about the person name the account, so the case uses it too.
                 assert_eq!(subject.reference(), event.subject);
                 assert_eq!(subject.text("state"), Some("not_reviewed"));
                 assert_eq!(subject.text("profile"), Some("Sign-up"));
@@ -93,7 +93,8 @@ async fn who_is_not_there() {
     assert_eq!(tenant.subject("8-4711", None).await.unwrap(), None);
 }
 
-/// The same event by two channels whose clocks differ by a second is one; two of one channel are two.
+/// One event by two channels, with clocks that differ by a second, counts once; two events of one channel count
+/// twice.
 #[tokio::test]
 async fn marks_meet_across_channels_only() {
     let tenant = Tenant::new(|_| {}).await;
@@ -119,7 +120,7 @@ async fn marks_meet_across_channels_only() {
     assert!(!seen(&shifted(1), &shifted(0)));
 }
 
-/// Whoever knows the credential's id tells its own doing from that of people, by either channel.
+/// The credential's id separates our own changes from those of people, in either channel.
 #[tokio::test]
 async fn an_event_says_which_credential_caused_it() {
     let tenant = Tenant::new(|_| {}).await;

@@ -1,5 +1,5 @@
-//! The OneLogin connector over real HTTP: against a simulated tenant with either back end, and against a
-//! small scripted server that shares nothing with the simulator.
+//! The OneLogin connector over HTTP: against a simulated tenant with either back end, and against a small
+//! scripted server that shares no code with the simulator.
 
 mod accounts;
 mod effects;

@@ -1,4 +1,4 @@
-//! The poller over a simulated tenant: each event once, none lost, whatever the answers are like.
+//! The poller with a simulated tenant: each event exactly once, whatever the answers are.
 
 use chrono::TimeDelta;
 use proofd::connectors::IdentityProvider as _;
@@ -11,7 +11,7 @@ use super::tenant::Tenant;
 const TOKEN: &str = "POST /auth/oauth2/v2/token";
 
 impl Tenant {
-    /// So many logins, a second apart.
+    /// Logs a user in `count` times, one second apart.
     fn logins(&self, user: i64, count: usize) {
         for _ in 0..count {
             self.simulator.login(user, Login::default());
@@ -33,7 +33,7 @@ async fn pages_and_overlap() {
     assert_eq!((events.len(), pages), (250, 3));
     let keys: std::collections::BTreeSet<_> = events.iter().map(|event| &event.key).collect();
     assert_eq!(keys.len(), 250);
-    // The last two minutes are read again each time and handed out no more.
+    // The last two minutes are read again each time, without returning their events again.
     let (none, _, cursor) = tenant.poll(cursor).await.unwrap();
     assert_eq!(users(&none), Vec::<&str>::new());
     tenant.logins(user, 1);
@@ -57,7 +57,7 @@ async fn events_that_show_late() {
     assert!(tenant.poll(cursor).await.unwrap().0.is_empty());
 }
 
-/// A poll that fails in the middle goes on where it stood.
+/// A poll that fails in the middle continues at the same position.
 #[tokio::test]
 async fn spoilt_answers_keep_the_place() {
     for what in [
@@ -89,7 +89,7 @@ async fn spoilt_answers_keep_the_place() {
     assert_eq!(tenant.poll(None).await.unwrap().0.len(), 3);
 }
 
-/// A place that OneLogin named and does not know any more: the round begins anew, and nothing comes twice.
+/// A cursor that OneLogin no longer accepts: the round begins again, and no event is returned twice.
 #[tokio::test]
 async fn a_refused_place_begins_the_round_anew() {
     for status in [400, 404, 410, 422] {
@@ -101,7 +101,7 @@ async fn a_refused_place_begins_the_round_anew() {
         tenant.simulator.turn(|knobs| knobs.refused_cursors = Some(status));
         let again = tenant.onelogin.poll(first.cursor.as_deref()).await.unwrap();
         assert_eq!((again.events.len(), again.more), (0, true), "{status}: the same page, known already");
-        // The page after it is refused too, so the round begins where the known events end.
+        // The next page's cursor is also refused, so the round begins at the end of the known events.
         let (rest, _, cursor) = tenant.poll(again.cursor).await.unwrap();
         assert_eq!(rest.len(), 50, "{status}");
         tenant.logins(user, 1);
@@ -109,7 +109,7 @@ async fn a_refused_place_begins_the_round_anew() {
     }
 }
 
-/// One that fails inside is given up by whoever polls, with the same end.
+/// After a failure within a round, the caller can drop the cursor, with the same result.
 #[tokio::test]
 async fn a_place_can_be_given_up() {
     let tenant = Tenant::new(|_| {}).await;
@@ -136,7 +136,7 @@ async fn a_stored_position_that_cannot_be_read_is_left_behind() {
     }
 }
 
-/// The hourly limit says how long it takes; the edge's page does not.
+/// The hourly limit reports the wait; the edge's page does not.
 #[tokio::test]
 async fn too_many_requests() {
     let tenant = Tenant::new(|knobs| knobs.hourly_limit = 0).await;
@@ -151,12 +151,12 @@ async fn one_new_token_for_all() {
     let tenant = Tenant::new(|_| {}).await;
     tenant.poll(None).await.unwrap();
     assert_eq!(tenant.requests(TOKEN).await, 1);
-    // Revoked by somebody who shares the credential, in the middle of much traffic.
+    // Another client revokes the shared token during many requests.
     tenant.simulator.expire_token();
     let polls = futures::future::join_all((0..8).map(|_| tenant.poll(None))).await;
     assert!(polls.iter().all(Result::is_ok));
     assert_eq!(tenant.requests(TOKEN).await, 2);
-    // Old age is seen before it is refused.
+    // An old token is refreshed before it is refused.
     tenant.clock.advance(TimeDelta::hours(11));
     let before = tenant.requests("GET /api/1/events").await;
     tenant.poll(None).await.unwrap();
@@ -164,7 +164,7 @@ async fn one_new_token_for_all() {
     assert_eq!(tenant.requests("GET /api/1/events").await, before + 1);
 }
 
-/// A credential that gives tokens nobody accepts is tried once more, not for ever.
+/// A credential whose tokens are refused is tried once more, without a loop.
 #[tokio::test]
 async fn a_revoked_credential() {
     let tenant = Tenant::new(|knobs| {

@@ -1,4 +1,4 @@
-//! Everybody, page by page, while the list moves under the reader.
+//! Reads the whole population page by page while the list changes.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ fn crowd(count: u32) -> Crowd {
     }
 }
 
-/// Reads everybody; after each page `meanwhile` happens with its number. How many pages, and who was seen.
+/// Reads everyone and calls `meanwhile` after each page with its number. Returns the page count and the people.
 async fn read(
     tenant: &Tenant,
     mut meanwhile: impl FnMut(&Simulator, usize),
@@ -59,7 +59,7 @@ async fn everybody_is_listed_as_they_are_read_one_by_one() {
     assert!((150..220).contains(&verified), "{verified}");
 }
 
-/// Whoever is there from the first page to the last is seen, whatever else comes and goes.
+/// A person in the list from the first page to the last is returned, whatever other rows change.
 #[tokio::test]
 async fn a_list_that_moves_hides_nobody() {
     type Row = (&'static str, fn(&mut Knobs), fn(&Simulator, &[i64], usize));
@@ -120,7 +120,7 @@ async fn a_list_that_moves_hides_nobody() {
     }
 }
 
-/// A list that ends where a page ends, one that nobody is in, and one that cannot be counted.
+/// A list that ends at the end of a page, an empty list, and a list without a count.
 #[tokio::test]
 async fn odd_lengths() {
     for count in [0, 1, 99, 100, 101, 190, 200] {

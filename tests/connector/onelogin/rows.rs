@@ -1,4 +1,4 @@
-//! What is asked of accounts, in rows: what somebody else does meanwhile, what is answered, what is there then.
+//! Table rows of account tests: the effects, other people's changes, the answers, and the final state.
 
 use proofd::simulate::fault::{Fault, Mishap};
 use proofd::simulate::onelogin::{Edit, Knobs, Login, Simulator};
@@ -14,7 +14,7 @@ pub enum Step {
     Assign(&'static str),
     Remove(&'static str),
     Set(&'static str, &'static str),
-    /// Nothing is asked; time passes.
+    /// No effect; time passes.
     Seconds(i64),
 }
 use Step::{Assign, EndSessions, Reinstate, Remove, RemoveFactors, Seconds, Set, ShutOut, Suspend};
@@ -22,11 +22,11 @@ use Step::{Assign, EndSessions, Reinstate, Remove, RemoveFactors, Seconds, Set, 
 pub struct Row {
     pub name: &'static str,
     pub turn: fn(&mut Knobs),
-    /// What somebody else does after the case began.
+    /// Changes by other people after the case began.
     pub meanwhile: fn(&Simulator, i64),
-    /// A further attempt if it is the same as the one before.
+    /// Effects; one that equals the effect before it is a further attempt.
     pub steps: &'static [(Step, &'static str)],
-    /// What the tenant holds in the end.
+    /// The tenant's final state.
     pub holds: Value,
 }
 
@@ -43,7 +43,7 @@ fn row(
 const HEALTHY: fn(&mut Knobs) = |_| {};
 const NOBODY: fn(&Simulator, i64) = |_, _| {};
 
-/// The answer to the next request of a kind is lost after it took effect, or the request before.
+/// Loses the next request of a kind: its answer after it took effect, or the request itself.
 pub fn lose(knobs: &mut Knobs, method: &str, path: &str, after_effect: bool) {
     let what = if after_effect { Mishap::Closed } else { Mishap::Status(503) };
     knobs.faults.push(Fault {

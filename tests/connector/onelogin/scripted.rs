@@ -1,5 +1,5 @@
-//! The OneLogin connector against a small scripted server. It must not use the simulator: a mistake shared
-//! by both would hide itself.
+//! The OneLogin connector against a small scripted server. It must not use the simulator: a shared mistake would
+//! stay undetected.
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ use crate::perform::{first, perform_at};
 
 type Answers = Vec<(&'static str, u16, String)>;
 
-/// Answers each `METHOD path` with the next of its answers, the last of them for ever; keeps a log.
+/// Answers each `METHOD path` with the next of its answers and repeats the last one; keeps a log.
 async fn tenant(mode: RegistrationsMode, answers: Answers) -> (Arc<OneLogin>, Arc<Mutex<Vec<String>>>) {
     let mut script = BTreeMap::<_, VecDeque<_>>::new();
     for (what, status, body) in answers {
@@ -107,7 +107,7 @@ async fn answers_that_are_none() {
     }
 }
 
-/// A token request that was told to wait is not sent again before that, whoever wants the token.
+/// A token request with a wait is not repeated earlier, whichever call needs the token.
 #[tokio::test]
 async fn a_token_is_asked_for_no_earlier_than_allowed() {
     for status in [429, 503, 401] {
@@ -156,7 +156,7 @@ async fn effects_look_before_and_after() {
 const ROWS: &str = "GET /api/2/self_registration_profiles/8/registrations";
 const PUT_ROW: &str = "PUT /api/2/self_registration_profiles/8/registrations/77";
 
-/// The resource and the account must both say it; a row that names somebody else is nobody's here.
+/// The resource and the account must agree; a row that names another person is ignored.
 #[tokio::test]
 async fn the_resource_and_the_account() {
     let row = |status: &str, user: Option<u32>| {
@@ -188,7 +188,7 @@ async fn the_resource_and_the_account() {
 
 const ROLE_USERS: &str = "/api/2/roles/7/users";
 
-/// The rest of what is done to an account: what is written, and what counts is what is read back.
+/// The other effects on an account: the written values, and the result as read back.
 #[tokio::test]
 async fn effects_on_accounts_look_before_and_after() {
     let account = |status: u8, roles: &[u32]| {
@@ -238,7 +238,7 @@ async fn effects_on_accounts_look_before_and_after() {
             "applied",
             "DELETE",
         ),
-        // What is not there cannot be taken, and that is what was wanted.
+        // Removing a missing role or value already has the wanted result.
         (take(), vec![roles(), account(1, &[])], "already", "DELETE"),
         (set(), vec![seen("false"), seen("true"), put()], "applied", "PUT"),
         (set(), vec![seen("true")], "already", ""),
@@ -269,7 +269,7 @@ fn snapshot() -> Snapshot {
     }
 }
 
-/// The tenant's events say that somebody deleted the account.
+/// A tenant event about the deletion of the account.
 fn event(number: u32, client: Value) -> (&'static str, u16, String) {
     let event = json!({"event_type_id": number, "user_id": 5001, "created_at": CREATED, "client_id": client});
     ("GET /api/1/events", 200, json!({"data": [event]}).to_string())
@@ -280,7 +280,7 @@ fn user(state: u8) -> (&'static str, u16, String) {
     (USER, 200, record.to_string())
 }
 
-/// How an effect ended, and what was asked for it besides the token.
+/// The result of an effect, and its requests without those for tokens.
 async fn perform(
     mode: RegistrationsMode,
     answers: Answers,

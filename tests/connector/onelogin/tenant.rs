@@ -1,4 +1,4 @@
-//! A served tenant with a connector to it, and the few words in which tests speak of both.
+//! A served tenant with a connector to it, and helpers for both.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,7 +14,7 @@ use proofd::simulate::Serving;
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::onelogin::{Form, Knobs, Options, Registered, Simulator};
 
-/// A tenant, served, with a connector that finds out by itself which back end there is.
+/// A served tenant with a connector that detects the back end.
 pub struct Tenant {
     pub simulator: Simulator,
     pub serving: Serving,
@@ -22,7 +22,7 @@ pub struct Tenant {
     pub onelogin: Arc<OneLogin>,
 }
 
-/// The tenant's clock as the connector has it: who waits for a moment moves the time there.
+/// The tenant's clock for the connector: waiting for a time advances the clock to it.
 #[derive(Debug)]
 struct Hasty(Virtual);
 
@@ -37,7 +37,7 @@ impl Clock for Hasty {
     }
 }
 
-/// Every test that depends on the back end runs with both.
+/// Tests that depend on the back end run with both.
 pub const BACK_ENDS: [bool; 2] = [true, false];
 
 impl Tenant {
@@ -62,7 +62,7 @@ impl Tenant {
         Arc::new(OneLogin::new(settings, Arc::new(Hasty(self.clock.clone()))).unwrap())
     }
 
-    /// Somebody signs up and follows the link in the mail.
+    /// A person signs up and follows the link in the mail.
     pub fn applicant(&self) -> Registered {
         let form = Form {
             firstname: "Ada".into(),
@@ -77,7 +77,7 @@ impl Tenant {
         registered
     }
 
-    /// Polls to the end; the events, how many pages there were, and the cursor.
+    /// Polls to the end; returns the events, the number of pages, and the cursor.
     pub async fn poll(&self, from: Option<String>) -> Result<(Vec<Event>, usize, Option<String>), Failure> {
         let (mut events, mut pages, mut cursor) = (Vec::new(), 0, from);
         loop {
@@ -97,7 +97,7 @@ impl Tenant {
         self.onelogin.subject(&reference, event).await
     }
 
-    /// What a case knows that opens now.
+    /// The snapshot of a case that opens now.
     pub async fn snapshot(&self, id: &str) -> Snapshot {
         snapshot(&self.subject(id, None).await.unwrap().unwrap())
     }
@@ -108,19 +108,19 @@ impl Tenant {
         self.onelogin.subject(&reference, None).await.unwrap().unwrap()
     }
 
-    /// What the tenant really holds of a user.
+    /// A value of the tenant's true state of a user.
     pub fn truth(&self, user: i64, key: &str) -> serde_json::Value {
         self.simulator.user(user).unwrap()[key].clone()
     }
 
-    /// How often the tenant was asked in this way.
+    /// Number of requests of this kind that the tenant received.
     pub async fn requests(&self, what: &str) -> u64 {
         let url = format!("{}/_sim/requests", self.serving.url);
         let all: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
         all.get(what).and_then(serde_json::Value::as_u64).unwrap_or(0)
     }
 
-    /// How often something changed.
+    /// Number of applied changes of this kind.
     pub fn applied(&self, what: &str) -> usize {
         let records = self.simulator.ledger().records();
         records.iter().filter(|record| record.applied && record.what == what).count()
@@ -141,7 +141,7 @@ fn settings(url: &str) -> Settings {
     }
 }
 
-/// A snapshot is made of what the case keeps of its subject.
+/// Builds a snapshot from the data that a case keeps about its subject.
 pub fn snapshot(subject: &Subject) -> Snapshot {
     let text = |field: &str| subject.text(field).map(str::to_owned);
     Snapshot {

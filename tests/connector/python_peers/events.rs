@@ -1,4 +1,4 @@
-//! CloudEvents: what the SDK sends is read, and what a sink gets is verified and read by the SDK.
+//! CloudEvents: the daemon's code reads the SDK's events, and the SDK verifies and reads a sink's events.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

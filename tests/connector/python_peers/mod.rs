@@ -1,5 +1,5 @@
-//! Programs that neither side of this project wrote, in Python: a SCIM server, the CloudEvents SDK, and the
-//! library of Standard Webhooks.
+//! Python programs that are not part of this project: a SCIM server, the CloudEvents SDK, and the library of
+//! Standard Webhooks.
 mod events;
 mod scim;
 

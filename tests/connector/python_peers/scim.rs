@@ -44,7 +44,7 @@ impl Server {
         Arc::new(Scim::new(Settings { name: "hris".to_owned(), url, token }).unwrap())
     }
 
-    /// The account as the server itself has it.
+    /// The account as the server stores it.
     async fn account(&self, id: &str) -> Value {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.get(format!("{}/Users/{id}", self.url)).bearer_auth(TOKEN);
@@ -108,7 +108,7 @@ async fn accounts_are_made_and_changed() {
         assert_eq!(account.pointer(path), Some(&expected), "{account}");
     }
 
-    // The answer was lost: the account is found again, also where the server would make another.
+    // The answer was lost: the account is found again, even if the server would create another.
     let mut other_name = jane.clone();
     other_name["userName"] = json!("jane2@example.com");
     for (again, attempt) in [(jane.clone(), 2), (other_name, 1)] {
@@ -174,14 +174,14 @@ async fn what_the_server_says_no_to() {
             "Refused: hris answered 409 (uniqueness)",
         ),
     ] {
-        // The fourth attempt: until then an account may be too new to be found.
+        // The fourth attempt: before it, an account may be too new to be found.
         let why = perform(&hris, action.clone(), 4).await.expect_err(&format!("{action:?}"));
         assert!(why.starts_with(expected), "{action:?}: {why}");
     }
     let wrong = server.connector("wrong");
     let why = perform(&wrong, create("u-9", json!({ "userName": "x" })), 1).await.unwrap_err();
     assert!(why.starts_with("Unavailable: hris refused the credentials (401)"), "{why}");
-    // What a server can do it tells to everybody; a search needs the token.
+    // The server's abilities are public; a search needs the token.
     let findings: Vec<_> = wrong.examine().await.into_iter().map(|finding| finding.ok).collect();
     assert_eq!(findings, [true, false]);
 }

@@ -62,7 +62,7 @@ impl Bench {
         }
     }
 
-    /// Starts a full check; hands back account, execution and link.
+    /// Starts a full check; returns account, execution and link.
     pub async fn started(&self, extra: Value) -> (String, String, String) {
         let (code, answer) = self.start(None, 10011, extra).await;
         assert_eq!(code, 200, "{answer}");
@@ -76,8 +76,7 @@ impl Bench {
         self.call(Method::GET, &path, &Value::Null).await
     }
 
-    /// A person goes through a check with a key, on an account or on a new one; hands back the execution and
-    /// its details.
+    /// A person completes a check with a key, on an account or on a new one; returns the execution and its details.
     pub async fn run(&self, account: Option<&str>, key: u32, script: Script) -> (Execution, Value) {
         let (code, answer) = self.start(account, key, json!({})).await;
         assert_eq!(code, 200, "{key}: {answer}");
@@ -87,7 +86,7 @@ impl Bench {
         (one, details)
     }
 
-    /// The same client with a token that is good now.
+    /// The same client with a valid token.
     pub async fn with_fresh_token(self) -> Self {
         let token = self.fresh_token().await["access_token"].as_str().unwrap().to_owned();
         Self { token, ..self }

@@ -1,5 +1,5 @@
-//! What the simulated vendor remembers of an account: who is enrolled, against what a later selfie is held,
-//! and for how long.
+//! The simulated vendor's data on file: who is enrolled, which face a later selfie is compared with, and how long
+//! the data is kept.
 
 use chrono::TimeDelta;
 use proofd::simulate::jumio::{Enrolment, Execution, Knobs, Outcome, Script, Wiped};
@@ -21,11 +21,11 @@ fn rejects(label: &str) -> Script {
     Script { labels: vec![label.to_owned()], ..ends(Outcome::Reject) }
 }
 
-/// Each way in which an account came to be, and whether a selfie may be asked for on it.
+/// Each history of an account, and whether a selfie check can start on it.
 #[tokio::test]
 async fn what_is_on_file_decides_which_checks_can_start() {
-    // (runs on the account before, a knob) to the answers to full, authentication (both generations) and
-    // existing ID
+    // (earlier runs on the account, a knob) to the answers to full, authentication (both generations) and existing
+    // ID
     type Row = (&'static str, fn() -> Vec<(u32, Script)>, fn(&mut Knobs), [u16; 4]);
     let rows: &[Row] = &[
         ("nothing captured", Vec::new, |_| (), [200, 400, 400, 400]),
@@ -93,7 +93,7 @@ fn records(bench: &Bench, what: &str) -> Vec<Record> {
     bench.ledger.records().into_iter().filter(|one| one.what == what).collect()
 }
 
-/// A document on file is the latest, or the one that the start names; it comes back without a channel.
+/// The document on file is the latest, or the one that the start names; it is returned without a channel.
 #[tokio::test]
 async fn a_document_on_file_is_named_or_the_latest() {
     let bench = Bench::new().await;
@@ -101,7 +101,7 @@ async fn a_document_on_file_is_named_or_the_latest() {
     let (two, _) = bench.run(Some(&one.account), FULL, Script::face_of("ann")).await;
     let (other, _) = bench.run(None, FULL, Script::face_of("bob")).await;
     let id = |one: &Execution| one.credentials.iter().find(|one| one.category == "ID").unwrap().id.clone();
-    // (key, which document is named) to the answer and the document that is used
+    // (key, the named document) to the answer and the document that is used
     for (key, named, code, used) in [
         (5, None, 400, None),
         (5, Some(&one), 200, Some(&one)),
@@ -127,11 +127,11 @@ async fn a_document_on_file_is_named_or_the_latest() {
     assert!(answer["web"].is_null() && answer["sdk"]["token"].is_string());
 }
 
-/// Who comes back, and what is said of them.
+/// The person who returns, and the result.
 #[tokio::test]
 async fn a_selfie_is_held_against_what_is_on_file() {
     const GONE: &str = "PRECONDITION_NOT_FULFILLED";
-    // (who enrolled, who comes back) to (decision, authentication), (decision, similarity)
+    // (the enrolled person, the person who returns) to (decision, authentication), (decision, similarity)
     type Row = (Script, Script, [(&'static str, &'static str); 2]);
     let enrolled = || Script::face_of("ann");
     let rows: Vec<Row> = vec![
@@ -150,7 +150,7 @@ async fn a_selfie_is_held_against_what_is_on_file() {
             Script { outcome: Outcome::Warn, ..enrolled() },
             [("WARNING", "FAILED"), ("WARNING", "NOT_POSSIBLE")],
         ),
-        // The enrolled face is the one that was live, whoever the document shows.
+        // The enrolled face is the live one, whatever the document shows.
         (
             Script { face: Some("bob".to_owned()), ..Script::another_person() },
             Script::face_of("bob"),
@@ -180,7 +180,7 @@ async fn a_selfie_is_held_against_what_is_on_file() {
     }
 }
 
-/// A passed authentication is the new face on file; a failed one changes nothing.
+/// A passed authentication becomes the face on file; a failed one changes nothing.
 #[tokio::test]
 async fn the_face_on_file_is_the_latest_that_passed() {
     let bench = Bench::new().await;
@@ -196,7 +196,7 @@ async fn the_face_on_file_is_the_latest_that_passed() {
     assert_eq!((&list[0]["face"], &list[0]["enrolledBy"]), (&json!("ann"), &json!(third.execution)));
 }
 
-/// Data goes a while after the last thing that happened on an account; until then a person stays enrolled.
+/// Data is kept for a period after an account's last activity; until then the person stays enrolled.
 #[tokio::test]
 async fn retention_counts_from_the_last_activity() {
     let bench = Bench::new().await;
@@ -205,7 +205,7 @@ async fn retention_counts_from_the_last_activity() {
     let account = first.account.clone();
     bench.clock.advance(TimeDelta::hours(23));
     let bench = bench.with_fresh_token().await;
-    // A running check keeps the data, however long it takes, and its end starts the time again.
+    // A running check keeps the data, however long it takes, and the period begins again at its end.
     let (_, answer) = bench.start(Some(&account), AUTHENTICATION, json!({"tokenLifetime": "3d"})).await;
     let second = answer["workflowExecution"]["id"].as_str().unwrap().to_owned();
     bench.clock.advance(TimeDelta::hours(47));
@@ -214,7 +214,7 @@ async fn retention_counts_from_the_last_activity() {
     assert_eq!(bench.read(&account, &second, "").await.1["decision"]["type"], "PASSED");
     bench.clock.advance(TimeDelta::hours(23));
     assert!(bench.simulator.account(&account).unwrap().face.is_some());
-    // An abandoned one counts too: it ended, half an hour after its start.
+    // An abandoned check counts too: it ended half an hour after its start.
     let bench = bench.with_fresh_token().await;
     assert_eq!(bench.start(Some(&account), AUTHENTICATION, json!({})).await.0, 200);
     bench.clock.advance(TimeDelta::minutes(30) + TimeDelta::hours(24) - TimeDelta::seconds(1));
@@ -231,7 +231,7 @@ async fn retention_counts_from_the_last_activity() {
     assert_eq!(bench.start(Some(&account), AUTHENTICATION, json!({})).await.0, 200);
 }
 
-/// Long after, a wipe has its own time, not that of whoever looks.
+/// A wipe is recorded at its due time, even if it is noticed much later.
 #[tokio::test]
 async fn a_wipe_happens_when_it_is_due() {
     let bench = Bench::new().await;
@@ -270,7 +270,7 @@ async fn a_wiped_execution_reads_as_the_knob_says() {
     }
 }
 
-/// Deleted by somebody, or wiped and forgotten: nothing can be started, not even a full check.
+/// An account that was deleted, or wiped and unknown: no check can start, not even a full one.
 #[tokio::test]
 async fn an_account_that_is_gone() {
     for deleted in [true, false] {
@@ -289,7 +289,7 @@ async fn an_account_that_is_gone() {
     }
 }
 
-/// The data went between the start and the selfie: nobody failed.
+/// Data that is wiped between start and selfie causes no mismatch.
 #[tokio::test]
 async fn what_goes_during_a_check_is_no_mismatch() {
     for (key, check) in [(AUTHENTICATION, "authentication"), (EXISTING_ID, "similarity")] {
@@ -305,7 +305,7 @@ async fn what_goes_during_a_check_is_no_mismatch() {
     }
 }
 
-/// Everybody's earlier runs with the same face are found, own ones and those of other accounts.
+/// Earlier runs with the same face are found, on the person's own and on other accounts.
 #[tokio::test]
 async fn a_face_is_found_again() {
     let bench = Bench::new().await;
@@ -326,7 +326,7 @@ async fn a_face_is_found_again() {
     let findings = &details["capabilities"]["imageChecks"][0]["data"]["faceSearchFindings"];
     assert_eq!(findings, &json!({"status": "DONE", "findings": expected}));
     expected.push(third.execution);
-    // Fewer than four are not told of, and for five the vendor rejects.
+    // The vendor reports four or more, and rejects from five.
     bench.simulator.turn(|knobs| {
         knobs.repeated_face_after = 4;
         knobs.repeated_face_rejects_after = Some(5);
@@ -344,7 +344,7 @@ async fn a_face_is_found_again() {
         }
         expected.push(one.execution);
     }
-    // What is wiped is not found, and a selfie alone is not searched for.
+    // Wiped runs are not found, and a selfie alone is not searched for.
     bench.simulator.wipe(&ann.account);
     let (one, _) = full(Some(&bob.account), "ann").await;
     assert!(!one.faces.found.contains(&ann.execution) && !one.faces.found.is_empty());
@@ -352,7 +352,7 @@ async fn a_face_is_found_again() {
     assert_eq!(details["decision"]["type"], "PASSED");
 }
 
-/// A person plays a re-verification by hand.
+/// A person plays a re-verification on the page.
 #[tokio::test]
 async fn a_person_chooses_on_the_page_who_comes_back() {
     for (action, face, decision) in [

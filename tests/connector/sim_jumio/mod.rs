@@ -1,4 +1,4 @@
-//! The simulated Jumio over real HTTP: what the vendor documents and what was observed of it.
+//! The simulated Jumio over HTTP: documented and observed behavior of the vendor.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the details of a simulated execution say.
+//! The details of a simulated execution.
 
 use chrono::TimeDelta;
 use proofd::simulate::jumio::{Expired, Outcome, Script};
@@ -36,7 +36,7 @@ async fn results_say_what_the_script_says() {
     assert_eq!(details["capabilities"]["extraction"][0]["data"]["firstName"], "SAM");
 }
 
-/// An execution that nobody finished, in every way in which it can look.
+/// An unfinished execution, in every form that a knob selects.
 #[tokio::test]
 async fn expired_executions_look_as_the_knob_says() {
     for (expired, status, details, decision) in [

@@ -1,4 +1,4 @@
-//! Tokens, limits and faults: what a client meets before it gets to its business.
+//! Tokens, limits and faults: the checks before a request reaches its resource.
 
 use chrono::TimeDelta;
 use proofd::simulate::fault::{Fault, Mishap};
@@ -176,6 +176,6 @@ async fn a_request_that_hangs_ends_with_the_simulator() {
     }
     assert!(!hanging.is_finished());
     tenant.serving.stop().await;
-    // It ends, in whatever way; before, it would not have.
+    // The request ends, with any result; without the stop it would not.
     assert!(hanging.await.is_ok());
 }

@@ -1,4 +1,4 @@
-//! Resources: shapes, pages, refusals.
+//! Resources: formats, pages, refusals.
 
 use proofd::simulate::onelogin::Form;
 use serde_json::{Value, json};

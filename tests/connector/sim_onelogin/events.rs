@@ -1,4 +1,4 @@
-//! The two ways in which events are told.
+//! The two channels for events.
 
 use std::sync::{Arc, Mutex};
 
@@ -38,7 +38,7 @@ async fn events_are_served_late_and_by_keyset() {
 
 type Inbox = Arc<Mutex<Vec<(String, String)>>>;
 
-/// A receiver that keeps what it is sent: the secret header and the body.
+/// A receiver that stores the secret header and the body.
 async fn receiver() -> (String, Inbox, tokio::task::JoinHandle<()>) {
     let inbox = Inbox::default();
     let kept = Arc::clone(&inbox);

@@ -1,4 +1,4 @@
-//! Registrations and users: what the tenant does with them, also without saying so.
+//! Registrations and users: the tenant's effects on them, including silent ones.
 
 use chrono::TimeDelta;
 use proofd::simulate::onelogin::{Form, Moment};

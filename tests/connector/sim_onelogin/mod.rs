@@ -1,4 +1,4 @@
-//! The simulated OneLogin over real HTTP: what it answers, what it does without saying so, and its knobs.
+//! The simulated OneLogin over HTTP: its answers, its silent effects, and its knobs.
 mod access;
 mod api;
 mod control;

@@ -1,4 +1,4 @@
-//! People with an account: a crowd of them, their logins, their roles, and what administrators do to them.
+//! People with an account: a generated crowd, logins, roles, and administrators' actions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +62,7 @@ async fn a_crowd_is_listed_by_pages_and_columns() {
     assert!(!tenant.get("/api/2/users").await.headers.contains_key("total-count"));
 }
 
-/// What an administrator or the person does; the events that tell it, the newest last.
+/// An action of an administrator or the person, and the events it emits, newest last.
 #[tokio::test]
 async fn what_people_do_is_told() {
     let tenant = Tenant::start().await;
@@ -106,7 +106,7 @@ async fn what_people_do_is_told() {
     assert_eq!(tenant.event_types().iter().rev().take(2).collect::<Vec<_>>(), [&147, &4]);
 }
 
-/// What the API does is told with the credential's id, which is how a client knows its own doing.
+/// Events of API changes contain the credential's id, by which a client recognizes its own changes.
 #[tokio::test]
 async fn what_the_api_does_is_told_as_such() {
     let tenant = Tenant::start().await;
@@ -143,7 +143,7 @@ async fn sessions_open_with_a_login_and_end_with_a_logout() {
     assert_eq!(ended.unwrap().detail, json!({"ended": 2}));
 }
 
-/// Changes that are answered and lost, each as often as its knob says.
+/// Changes that are answered and lost, each as often as its knob sets.
 #[tokio::test]
 async fn changes_that_are_lost() {
     let tenant = Tenant::start().await;

@@ -1,4 +1,4 @@
-//! A simulated tenant on a port of its own, with a client that holds its token.
+//! A simulated tenant on a port of its own, with a client that has its token.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Tenant {
         self.simulator.register(form).unwrap()
     }
 
-    /// A registrant whose e-mail is verified; returns registration and user.
+    /// A registrant with a verified e-mail address; returns registration and user.
     pub fn applicant(&self) -> (i64, i64) {
         let registered = self.sign_up("ada@example.com");
         self.simulator.verify_email(registered.registration_id).unwrap();

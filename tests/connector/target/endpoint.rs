@@ -240,7 +240,7 @@ fn settings_are_checked() {
     }
 }
 
-/// An account that is not there may have been made seconds ago; at the fourth attempt its absence is believed.
+/// A missing account may be only seconds old; the fourth attempt accepts that it is missing.
 #[tokio::test]
 async fn an_account_that_is_not_there_is_looked_for_again() {
     for (attempt, expected) in [

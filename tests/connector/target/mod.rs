@@ -1,4 +1,4 @@
-//! Target systems, endpoints and sinks over real HTTP, against a small server that answers what a row says.
+//! Target systems, endpoints and sinks over HTTP, against a small scripted server.
 mod endpoint;
 mod peer;
 mod scim;

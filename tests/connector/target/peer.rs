@@ -1,4 +1,4 @@
-//! A server that answers each request with the next of its answers, and keeps what it saw.
+//! A server that answers each request with the next scripted answer and records the requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Request, Response};
 use proofd::model::{Action, Call, Outcome};
 use serde_json::Value;
 
-/// Stands in every place where a person's value goes, and must never come out in a failure.
+/// A personal value in every request, which must never appear in a failure.
 pub const PRIVATE: &str = "ada.private@example.com";
 pub const TOKEN: &str = "TOKENTEXT";
 
@@ -41,7 +41,7 @@ pub fn with(status: u16, header: (&'static str, &'static str), body: impl ToStri
     Reply(status, vec![header], body.to_string())
 }
 
-/// Never answered: the connection stays open.
+/// Marks a request that is never answered: the connection stays open.
 pub const NEVER: u16 = 0;
 
 pub struct Peer {
@@ -50,7 +50,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The last answer is given for ever.
+    /// Starts the server; the last answer is repeated.
     pub async fn start(replies: Vec<Reply>) -> Self {
         let seen = Arc::new(Mutex::new(Vec::<Seen>::new()));
         let log = Arc::clone(&seen);
@@ -91,7 +91,7 @@ impl Peer {
     }
 }
 
-/// An address at which nobody listens.
+/// An address without a listener.
 pub fn nobody() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
@@ -103,7 +103,7 @@ pub fn call(action: Action, attempt: u32) -> Call {
     Call { attempt, action }
 }
 
-/// How it ended in one line, and that it tells nothing private.
+/// The outcome in one line; asserts that it contains no private value.
 pub fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done(done) => format!("{done:?}"),

@@ -1,5 +1,5 @@
-//! SCIM against answers that systems give: good ones, odd ones and none. What a real server does is in
-//! `python_peers`.
+//! The SCIM connector against scripted answers: valid, unusual and missing ones. `python_peers` tests a real
+//! server.
 
 use proofd::connectors::Connector as _;
 use proofd::connectors::scim::{Scim, Settings};
@@ -103,7 +103,7 @@ async fn an_account_is_made_once() {
             r#"Created { id: Some("a7"), already: true }"#,
             &[LOOK],
         ),
-        // Somebody of ours was faster, or somebody else has the user name.
+        // Another of our requests was first, or another person has the user name.
         (
             create(1),
             vec![none(), conflict(), list(&[account("u-1")])],
@@ -117,7 +117,7 @@ async fn an_account_is_made_once() {
             &[LOOK, POST, LOOK],
         ),
         (create(1), vec![two()], "Changed: hris has several accounts", &[LOOK]),
-        // Some say that nobody is found with SCIM's own 404 and not with an empty list.
+        // Some servers answer an empty search with SCIM's 404 instead of an empty list.
         (create(1), vec![error(404, "x"), made()], "Created", &[LOOK, POST]),
         (
             create(1),
@@ -127,9 +127,9 @@ async fn an_account_is_made_once() {
         ),
         (create(1), vec![reply(404, "")], "Refused: hris answered a search of accounts with 404", &[LOOK]),
         (create(1), vec![html(404)], "Unavailable: hris answered 404 with something that is not", &[LOOK]),
-        // Another spelling of the id is another account.
+        // An id with another spelling is another account.
         (create(1), vec![list(&[account("U-1")]), made()], "Created", &[LOOK, POST]),
-        // A system that overlooks filters answers with others; that is no answer.
+        // A server that ignores filters answers with other accounts; such an answer does not count.
         (create(1), vec![list(&[account("u-2")]), made()], "Created", &[LOOK, POST]),
         (
             create(2),
@@ -151,7 +151,7 @@ async fn an_account_is_made_once() {
     }
 }
 
-/// Where an answer does not show the account, only what is found counts.
+/// If the answer does not contain the account, only a search result counts.
 #[tokio::test]
 async fn what_the_answer_to_a_making_says() {
     let none = || list(&[]);
@@ -234,7 +234,7 @@ async fn answers_that_are_none() {
     assert!(ended.starts_with("Unavailable: no connection to hris"), "{ended}");
 }
 
-/// An account that is not shown may have been made seconds ago, which counts for a few attempts.
+/// A missing account may be only seconds old, which is assumed for a few attempts.
 #[tokio::test]
 async fn an_account_that_is_not_there_is_looked_for_again() {
     let none = || list(&[]);
@@ -274,7 +274,7 @@ async fn one_account_is_changed_and_read_back() {
         (update(1), vec![list(&[inactive()])], "Applied { already: true, before: None }", &[FIND]),
         (update(1), vec![list(&[account("1"), account("2")])], "Refused: hris has several accounts", &[FIND]),
         (update(1), vec![many], "Refused: hris has several accounts", &[FIND]),
-        // Nobody else is ever changed, whatever the system answers with.
+        // No other account is ever changed, whatever the server answers.
         (
             update(1),
             vec![list(std::slice::from_ref(&other))],
@@ -344,7 +344,7 @@ async fn what_is_sent() {
     let patch = &peer.seen()[1];
     assert_eq!(patch.header("content-type"), "application/scim+json");
     assert_eq!(patch.header("if-match"), "W/\"4\"");
-    // What is so already is not written again.
+    // Values that already match are not written again.
     let operations = json!([
         {"op": "replace", "path": "name.givenName", "value": "Ada"},
         {"op": "replace", "path": "emails", "value": [{"value": "new@example.com", "type": "work", "primary": true}]},
