@@ -1,5 +1,5 @@
-//! The campaign: people who register one after the other and do what their kind does, while the daemon is
-//! killed and started again. It judges nothing.
+//! The campaign: people register one after the other and act by their kind, while the daemon is killed and
+//! restarted. This module makes no assertions about the result.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,15 +15,15 @@ use proofd::simulate::town::Town;
 use crate::evidence::Evidence;
 use crate::world::{World, copy_tree, edit};
 
-/// How often the daemon is killed, unless PROOFD_KILLS says otherwise.
+/// Number of kills, unless PROOFD_KILLS sets another.
 const KILLS: usize = 30;
-/// Two people come so far apart, so that the daemon dies in every part of what it does for them.
+/// Interval between two people, chosen to spread the kills over every part of the daemon's work.
 const APART: Duration = Duration::from_millis(50);
 
-/// How many kills fall between an edit and the wait until it is live.
+/// Number of kills between an edit and the wait until it is active.
 const KILLS_WHILE_LOADING: usize = 3;
 
-/// What somebody is like.
+/// The behavior of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Honest,
@@ -32,14 +32,14 @@ pub enum Kind {
     Silent,
 }
 
-/// Somebody, and what happened to them outside of the daemon.
+/// A person, and the events outside of the daemon.
 #[derive(Debug, Clone)]
 pub struct Life {
     pub kind: Kind,
     pub email: String,
-    /// Their user at the identity provider.
+    /// The person's user at the identity provider.
     pub user: String,
-    /// Vendor sessions that they were sent to, and when.
+    /// Vendor sessions that the person was sent to, with their times.
     pub delivered: Vec<(String, Timestamp)>,
 }
 
@@ -52,7 +52,7 @@ impl Kind {
         }
     }
 
-    /// The policy that their mail address leads to.
+    /// The policy that the mail address selects.
     pub fn policy(self) -> &'static str {
         match self {
             Self::Honest | Self::Forger => "proofing",
@@ -79,7 +79,7 @@ impl Kind {
     }
 }
 
-/// How long a run is.
+/// The size of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     pub people: usize,
@@ -87,12 +87,12 @@ pub struct Size {
 }
 
 impl Size {
-    /// Enough people come that the daemon has work at every kill.
+    /// The number of people is chosen to give the daemon work at every kill.
     pub fn of(kills: usize) -> Self {
         Self { people: kills * 20 / 3, kills }
     }
 
-    /// What the environment asks for.
+    /// The size that the environment sets.
     pub fn asked() -> Self {
         let kills = std::env::var("PROOFD_KILLS").ok();
         let size =
@@ -101,23 +101,23 @@ impl Size {
         size
     }
 
-    /// People from this one on come when the edit is live, so that cases open before it and after it.
+    /// The first person who comes after the edit is active: cases open before it and after it.
     fn after_edit(self) -> usize {
         self.people / 2
     }
 
-    /// Before this kill the policy of those who answer is edited.
+    /// The kill before which the policy of responding people is edited.
     fn edit(self) -> usize {
         self.kills / 3
     }
 }
 
-/// What everybody shares.
+/// Shared state of the campaign.
 struct Stage {
     size: Size,
     town: Arc<Town>,
     clock: proofd::engine::clock::Scaled,
-    /// Mail address to the newest link in it. One reader for all: a look copies the whole mailbox.
+    /// Maps a mail address to its newest link. There is one reader, because each read copies the whole mailbox.
     links: Mutex<HashMap<String, String>>,
     over: AtomicBool,
     edit_is_live: tokio::sync::watch::Sender<bool>,
@@ -136,7 +136,7 @@ impl Stage {
         }
     }
 
-    /// One person, who keeps trying while the daemon is down.
+    /// Runs one person, who retries while the daemon is down.
     async fn live(&self, number: usize) -> Life {
         let kind = Kind::of(number);
         let turn = match number.checked_sub(self.size.after_edit()) {
@@ -155,7 +155,7 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let link = self.links.lock().unwrap().get(&email).cloned();
             let Some(link) = link else { continue };
-            // The daemon may be down, or die in the middle of it: people press again.
+            // The daemon may be down or be killed during the request: the person presses again.
             if let Ok(Led::Vendor { execution }) = who.press(&self.town, &link).await {
                 life.delivered.push((execution.clone(), self.clock.now()));
                 // An error: the session was finished or replaced meanwhile, and the link still works.
@@ -168,7 +168,7 @@ impl Stage {
     }
 }
 
-/// A small generator, so that a failing run can be repeated with its seed.
+/// A small random number generator: its seed repeats a failing run.
 struct Random(u64);
 
 impl Random {
@@ -180,7 +180,7 @@ impl Random {
     }
 }
 
-/// What the policy of those who answer runs as.
+/// The active revision of the policy of responding people.
 async fn revision(world: &World) -> String {
     let list = world.get("/v1/policies").await;
     let line = list["items"].as_array().unwrap().iter().find(|line| line["name"] == "proofing").cloned();
@@ -190,7 +190,7 @@ async fn revision(world: &World) -> String {
 pub async fn run(seed: u64, size: Size) -> Evidence {
     let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
     copy_tree(Path::new("tests/data/kill"), &world.policies());
-    // The campaign is about crashes; the vendor's own limits are another test's.
+    // The campaign tests crashes; another test covers the vendor's limits.
     world.town.jumio.turn(|knobs| {
         knobs.rate_limits = false;
         knobs.processing_seconds = 20;
@@ -222,7 +222,7 @@ pub async fn run(seed: u64, size: Size) -> Evidence {
         if kill == size.edit() {
             edit(&declined, "Edition one.", "Edition two.");
         }
-        // The first kills after the edit fall into its loading.
+        // The first kills after the edit happen during its loading.
         if kill == size.edit() + KILLS_WHILE_LOADING {
             world.until("the edit", async |world| (revision(world).await != before).then_some(())).await;
             stage.edit_is_live.send_replace(true);
@@ -236,8 +236,8 @@ pub async fn run(seed: u64, size: Size) -> Evidence {
             let page = world.try_ask(reqwest::Method::GET, "/v1/cases?state=open&limit=500", "t-admin", None);
             let (_, page) = page.await.ok()?;
             let open = page["items"].as_array()?;
-            // On a slow machine an invitation may not go out before its deadline. Such a case is stuck, by
-            // design, and waits for somebody to say that the person is to be asked anew.
+            // On a slow machine an invitation may miss its deadline. By design, such a case is stuck until a person
+            // retries it.
             for stuck in open.iter().filter(|case| case["state"] == "stuck") {
                 world.orders(stuck, "retry").await;
             }

@@ -1,5 +1,5 @@
-//! What a campaign leaves: the simulators' ledger, mailbox and deliveries, what people lived through, every
-//! change of every case as the journal has it, and what the daemon wrote for its operators. It judges nothing.
+//! The evidence of a campaign: the simulators' ledger, mailbox and deliveries, the people's sessions, every change of
+//! every case in the journal, and the daemon's logs and metrics. This module makes no assertions about it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,33 +17,33 @@ use crate::world::World;
 
 #[derive(Debug, Clone)]
 pub struct Evidence {
-    /// What the simulated systems were asked and did.
+    /// The requests to the simulated systems and their results.
     pub ledger: Vec<Record>,
     /// Mails as they arrived.
     pub mails: Vec<Mail>,
-    /// Events that the provider broadcast and the daemon acknowledged, as the provider tells them.
+    /// Events that the provider broadcast and the daemon acknowledged, in the provider's format.
     pub acknowledged: Vec<Value>,
     pub lives: Vec<Life>,
     pub stories: BTreeMap<CaseId, Story>,
-    /// Events that the journal took in, and what every policy said about them.
+    /// Events in the journal, and every policy's verdict on them.
     pub received: Vec<Event>,
     pub consumed: BTreeMap<String, Consumed>,
     /// Revisions with all their files in one text.
     pub revisions: BTreeMap<Revision, String>,
-    /// Bytes of the journal.
+    /// Size of the journal in bytes.
     pub journal: u64,
     /// Logs and metrics.
     pub written: String,
-    /// What `proofd store verify --json` says.
+    /// The output of `proofd store verify --json`.
     pub verified: Value,
 }
 
-/// Everything that the journal says of one case.
+/// All journal data about one case.
 #[derive(Debug, Clone)]
 pub struct Story {
-    /// As it ended.
+    /// The case in its last state.
     pub case: Case,
-    /// Each change with the case before it.
+    /// Each change with the state of the case before it.
     pub changes: Vec<(Option<Case>, Changed)>,
 }
 
@@ -52,7 +52,7 @@ impl Story {
         self.changes.iter().flat_map(|(_, changed)| &changed.entries)
     }
 
-    /// What a call is to do, by its number.
+    /// The action of each call, by its number.
     pub fn actions(&self) -> BTreeMap<u32, &str> {
         let asked = self.entries().filter_map(|entry| match &entry.note {
             Note::CallAsked { call, action } => Some((call.number, action.as_str())),
@@ -61,7 +61,7 @@ impl Story {
         asked.collect()
     }
 
-    /// When a call was asked for.
+    /// When a call was requested.
     pub fn asked(&self, number: u32) -> Option<Timestamp> {
         let asked = |note: &Note| matches!(note, Note::CallAsked { call, .. } if call.number == number);
         self.entries().find(|entry| asked(&entry.note)).map(|entry| entry.at)
@@ -77,7 +77,7 @@ impl Story {
 }
 
 impl Evidence {
-    /// Reads everything; the daemon has stopped.
+    /// Collects the evidence after the daemon has stopped.
     pub fn collect(world: &World, lives: Vec<Life>, written: String) -> Self {
         let deliveries = world.town.onelogin.deliveries();
         let taken = deliveries.iter().filter(|one| {
@@ -123,17 +123,17 @@ impl Evidence {
         self.stories.values().flat_map(|story| &story.changes)
     }
 
-    /// What a system did, of one kind.
+    /// The applied changes of one kind in a system.
     pub fn applied(&self, system: System, what: &str) -> impl Iterator<Item = &Record> {
         self.ledger.iter().filter(move |one| one.system == system && one.applied && one.what == what)
     }
 
-    /// The case of somebody at the identity provider.
+    /// The case of a user of the identity provider.
     pub fn story_of(&self, user: &str) -> Option<&Story> {
         self.stories.values().find(|story| story.case.subject.id == user)
     }
 
-    /// When timers that came to something were due, and when they were taken up.
+    /// The timers that had an effect: when they were due, and when they were handled.
     pub fn timers(&self) -> impl Iterator<Item = (&Changed, Option<Timestamp>, Timestamp)> {
         self.changes().filter_map(|(before, changed)| {
             let (before, recorded) = (before.as_ref()?, changed.recorded.as_ref()?);
@@ -146,7 +146,7 @@ impl Evidence {
         })
     }
 
-    /// Figures of the run. Nothing is asserted of them: they depend on the machine.
+    /// Figures of the run. They are not asserted, because they depend on the machine.
     pub fn summary(&self) -> String {
         let mut late: Vec<_> = self.timers().filter_map(|(_, due, at)| Some(at - due?)).collect();
         late.sort_unstable();

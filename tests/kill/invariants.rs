@@ -1,4 +1,4 @@
-//! What must be true of a campaign's evidence, one function for each invariant. Each gives what breaks it.
+//! The invariants of a campaign's evidence, one function each. Each function returns the violations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,13 +31,13 @@ pub const ALL: &[(&str, Check)] = &[
 const INVITATION: &str = "Please confirm who you are";
 const REMINDER: &str = "Reminder: please confirm who you are";
 
-/// From `policy.yaml` of `silence`, and of `proofing` for those who forge.
+/// From `policy.yaml` of `silence`, and of `proofing` for forgers.
 const REMIND_AFTER: [i64; 2] = [5, 10];
 const ANSWER_WITHIN: i64 = 15;
 const GRACE: [(&str, i64); 2] = [("proofing", 4), ("silence", 2)];
 
-/// Reads who registered and which events the provider was told are taken (200), and looks for them in the
-/// journal: a case for everybody, and a verdict on every event.
+/// Reads the registrations and the events that the daemon acknowledged to the provider (200). The journal must have a
+/// case for every person and a verdict on every event.
 fn i1_no_case_is_lost(evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
     for life in &evidence.lives {
@@ -68,8 +68,8 @@ fn i1_no_case_is_lost(evidence: &Evidence) -> Vec<String> {
     wrong
 }
 
-/// Reads the last state of every case and what the provider did for its person: closed, nothing left to do,
-/// and the end that this kind of person must have.
+/// Reads the last state of every case and the provider's changes to its person. The case must be closed with nothing
+/// left to do, and have the result of this kind of person.
 fn i2_every_case_has_ended_as_the_vendor_said(evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
     for life in &evidence.lives {
@@ -97,8 +97,8 @@ fn i2_every_case_has_ended_as_the_vendor_said(evidence: &Evidence) -> Vec<String
     wrong
 }
 
-/// Reads approvals and Jumio's results from the ledger: each approval comes after a pass of a session that the
-/// case knows as its own.
+/// Reads approvals and Jumio's results from the ledger. Each approval must follow a pass of a session that belongs to
+/// the case.
 fn i3_approved_only_with_a_pass_of_its_own_session(evidence: &Evidence) -> Vec<String> {
     let unproven = |approval: &&Record| {
         let Some(story) = evidence.story_of(&approval.subject) else { return true };
@@ -116,8 +116,8 @@ fn i3_approved_only_with_a_pass_of_its_own_session(evidence: &Evidence) -> Vec<S
         .collect()
 }
 
-/// Reads what the provider applied: at most one approval, one deletion and one invitation a person, and never
-/// an approval and a deletion.
+/// Reads the provider's applied changes: at most one approval, one deletion and one invitation per person, and never
+/// both an approval and a deletion.
 fn i4_nothing_is_done_twice(evidence: &Evidence) -> Vec<String> {
     let mut did = BTreeMap::<(&str, &str), u32>::new();
     for what in ["user.approve", "user.delete", "user.invite"] {
@@ -138,16 +138,16 @@ fn i4_nothing_is_done_twice(evidence: &Evidence) -> Vec<String> {
     wrong
 }
 
-/// Reads the provider's deletions: none met a record in the approved state.
+/// Reads the provider's deletions: no deleted record was in the approved state.
 fn i5_nobody_is_deleted_who_was_let_in(evidence: &Evidence) -> Vec<String> {
     let deleted = evidence.applied(System::OneLogin, "user.delete");
     let wrong = deleted.filter(|one| one.detail["state"] == 1);
     wrong.map(|one| format!("user {} was deleted though approved", one.subject)).collect()
 }
 
-/// Reads the mails that arrived by their Message-ID, which names the call, and the journal's entries of that
-/// call: whatever counts as sent arrived, and copies are at most one, and one more for each attempt whose end
-/// is not known. Everybody has an invitation.
+/// Reads the received mails by their Message-ID, which names the call, and the journal entries of that call. Every
+/// mail that counts as sent must have arrived. It has at most one copy, and one more for each attempt without a known
+/// result. Every person has an invitation.
 fn i6_a_mail_has_one_copy_and_one_more_for_each_attempt_in_doubt(evidence: &Evidence) -> Vec<String> {
     let mut copies = BTreeMap::<(String, u32), usize>::new();
     let mut wrong = Vec::new();
@@ -187,8 +187,8 @@ fn i6_a_mail_has_one_copy_and_one_more_for_each_attempt_in_doubt(evidence: &Evid
     wrong
 }
 
-/// Reads where people were sent, Jumio's ledger and the journal: a person is sent only to a session that was
-/// written down before, and only to one of each start. Sessions that were lost lead nobody anywhere.
+/// Reads the people's sessions, Jumio's ledger and the journal. A person is sent only to a session that the journal
+/// recorded before, and only to one for each start. No person reaches a lost session.
 fn i7_one_session_is_delivered_for_a_start(evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut sessions = BTreeMap::new();
@@ -223,8 +223,8 @@ fn i7_one_session_is_delivered_for_a_start(evidence: &Evidence) -> Vec<String> {
     wrong
 }
 
-/// Reads what `store verify` says of the chain and of the state, and for everything that a simulated system did
-/// looks for the attempt that the journal had begun before.
+/// Reads the report of `store verify` about the chain and the state. For every change in a simulated system, the
+/// journal must contain an attempt that began before.
 fn i8_the_journal_holds_and_says_what_is_done_before_it_is_done(evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
     if evidence.verified["different"] != 0 || evidence.verified["torn_bytes"] != 0 {
@@ -266,7 +266,7 @@ fn announced(evidence: &Evidence, call: Option<(&str, u32)>, attempt: Option<u32
     })
 }
 
-/// Reads logs and metrics and looks for what the campaign's people and secrets are called.
+/// Searches logs and metrics for names and secrets of the campaign's people.
 fn i9_no_secret_and_no_name_is_written_for_operators(evidence: &Evidence) -> Vec<String> {
     let canaries = [
         "Tester",
@@ -282,9 +282,9 @@ fn i9_no_secret_and_no_name_is_written_for_operators(evidence: &Evidence) -> Vec
     found.map(|canary| format!("logs or metrics contain {canary}")).collect()
 }
 
-/// Reads from the journal when each wake and each attempt was due and when it was taken up, and, by the
-/// policies' own numbers, when reminders arrived, silence ended and the provider deleted. How late they are is
-/// printed, not judged: it depends on how long the daemon was down.
+/// Reads from the journal when each wake and each attempt was due and when it was handled. By the policies' numbers, it
+/// also checks the times of reminders, of silence, and of the provider's deletions. Delays are only printed: they
+/// depend on how long the daemon was down.
 fn i10_no_timer_is_early(evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
     for (changed, due, at) in evidence.timers() {
@@ -315,7 +315,7 @@ fn i10_no_timer_is_early(evidence: &Evidence) -> Vec<String> {
     wrong
 }
 
-/// A step that an operator had retried begins anew, with all of its time.
+/// Checks silence: a step that an operator retried begins again with its full time.
 fn silence_is_kept(evidence: &Evidence, story: &Story) -> Vec<String> {
     let verifies = |note: &Note| matches!(note, Note::StepBegan { verb } if verb == "verify");
     let began: Vec<_> = story.entries().filter(|entry| verifies(&entry.note)).map(|entry| entry.at).collect();
@@ -326,7 +326,7 @@ fn silence_is_kept(evidence: &Evidence, story: &Story) -> Vec<String> {
             wrong.push(format!("{}: silence ended at {}", story.case.id, entry.at));
         }
     }
-    // The first copy of each; one that was skipped makes those after it come later than they must.
+    // The first copy of each; a skipped reminder makes the later ones later than necessary.
     let mut reminders = BTreeMap::<u32, Timestamp>::new();
     for mail in evidence.applied(System::Mail, "mail").filter(|one| one.detail["subject"] == REMINDER) {
         if let Some((_, call)) = call_of(stem(mail)).filter(|(case, _)| *case == story.case.id.as_str()) {
@@ -345,7 +345,7 @@ fn silence_is_kept(evidence: &Evidence, story: &Story) -> Vec<String> {
     wrong
 }
 
-/// Reads what `store verify` found when it made every decision again from the inputs in the journal.
+/// Reads the result of `store verify` after it repeated every decision from the inputs in the journal.
 fn i11_deciding_again_gives_the_same(evidence: &Evidence) -> Vec<String> {
     let decisions = &evidence.verified["decisions"];
     let all = evidence.changes().count();
@@ -353,8 +353,8 @@ fn i11_deciding_again_gives_the_same(evidence: &Evidence) -> Vec<String> {
     if right { Vec::new() } else { vec![format!("of {all} decisions: {decisions}")] }
 }
 
-/// Reads the revision of every change, the files of revisions from the journal, and the mails: a case has one
-/// revision from its opening on, and the mail that declines somebody is the edition of that very revision.
+/// Reads the revision of every change, the files of revisions in the journal, and the mails. A case keeps the revision
+/// of its opening, and the mail of a rejection has the text of that revision.
 fn i12_a_case_keeps_the_policy_that_it_opened_with(evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut used = BTreeSet::new();
@@ -383,13 +383,13 @@ fn i12_a_case_keeps_the_policy_that_it_opened_with(evidence: &Evidence) -> Vec<S
     wrong
 }
 
-/// The case and the number of a call's id, which vendors get with or without the attempt behind it.
+/// The case and the number in a call's id; vendors receive it with or without the attempt at its end.
 fn call_of(text: &str) -> Option<(&str, u32)> {
     let mut parts = text.split('.');
     Some((parts.next()?, parts.next()?.parse().ok()?))
 }
 
-/// A mail's Message-ID up to the domain: the call.
+/// A mail's Message-ID up to the domain, which identifies the call.
 fn stem(mail: &Record) -> &str {
     let id = mail.detail["message_id"].as_str().unwrap_or_default();
     id.trim_start_matches('<').split('@').next().unwrap_or_default()

@@ -1,13 +1,13 @@
-//! 200 people register while the daemon is killed 30 times at random moments and one policy is edited. What
-//! the simulators recorded and what the daemon's journal says is then held against the invariants, one by one.
-//! `PROOFD_KILLS=100` makes a longer run with as many more people; `PROOFD_SEED` repeats one.
+//! 200 people register while the daemon is killed 30 times at random moments and one policy is edited. The
+//! simulators' records and the daemon's journal are then checked against the invariants, one by one.
+//! `PROOFD_KILLS=100` makes a longer run with proportionally more people; `PROOFD_SEED` repeats a run.
 //!
 //! | file | what |
 //! |---|---|
 //! | `campaign` | the people and the kills |
-//! | `evidence` | what they leave: the simulators' ledger, the journal, logs |
-//! | `invariants` | what must be true of it, one function each |
-//! | `tampered` | that each of them would notice |
+//! | `evidence` | the records of a run: the simulators' ledger, the journal, logs |
+//! | `invariants` | the invariants of the evidence, one function each |
+//! | `tampered` | tests that each invariant detects a violation |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! A check that sees nothing wrong may be looking at nothing. Each invariant is shown evidence in which one
-//! thing was changed, and has to notice.
+//! Tests of the invariants themselves: each one receives evidence with one violation and must report it. A check that
+//! reports nothing might otherwise check nothing.
 
 use proofd::case::{Note, State};
 use proofd::model::Timestamp;
@@ -101,7 +101,7 @@ pub fn is_noticed(evidence: &Evidence) {
     assert!(untried.is_empty(), "{untried:?}");
 }
 
-/// The case of somebody honest.
+/// The case of an honest person.
 fn some_story(evidence: &mut Evidence) -> &mut Story {
     let user =
         evidence.lives.iter().find(|life| life.kind == Kind::Honest).expect("somebody honest").user.clone();

@@ -1,4 +1,4 @@
-//! What policies said: found by person and by policy, kept by what was said, the same after a rebuild.
+//! Policy decisions in the store: found by person and by policy, kept by verdict, equal after a rebuild.
 use crate::support::{assert_sound, at, event, open, received, subject};
 use chrono::TimeDelta;
 use proofd::model::{Event, SubjectKind, SubjectRef, Timestamp, Verdict};
@@ -38,7 +38,7 @@ async fn consume(store: &Store, key: &str, on: i64, verdicts: Vec<PolicyVerdict>
     store.commit(Commit { consumed: vec![consumed], ..Commit::default() }).await.unwrap();
 }
 
-/// Of each policy, what is kept of the person: the verdicts with their days, newest first.
+/// A policy's stored decisions about the person: verdicts and days, newest first.
 fn kept(store: &Store, policy: &str) -> Vec<(String, i64)> {
     let asked = store.asked("1", policy, day(9_999), 99).unwrap();
     asked.into_iter().map(|one| (one.said.verdict.to_string(), (one.at - day(0)).num_days())).collect()
@@ -83,7 +83,7 @@ async fn each_answer_is_kept_as_long_as_its_kind_and_the_last_ones_for_good() {
         (5_000, &[("opened", 1)], &[("joined", 4), ("could_not_decide", 2)], &[("shadow", 4)]),
     ];
     for (on, a, b, s) in rows {
-        // Twice is once, and a state made anew is the same.
+        // Pruning twice changes nothing more, and a rebuilt state is equal.
         for _ in 0..2 {
             store.prune(day(on)).await.unwrap();
         }
@@ -94,7 +94,7 @@ async fn each_answer_is_kept_as_long_as_its_kind_and_the_last_ones_for_good() {
         store = open(dir.path()).0;
         assert_eq!((kept(&store, "a"), kept(&store, "b"), kept(&store, "s")), (all(a), all(b), all(s)));
     }
-    // Of an event is kept what was said of it, and the event with it.
+    // A stored decision keeps its event as well.
     for (key, stays) in [("e0", false), ("e4", false)] {
         assert_eq!(store.verdicts(key).unwrap().is_some(), stays, "{key}");
         assert_eq!(store.event(key).unwrap().is_some(), stays, "{key}");
@@ -147,7 +147,7 @@ async fn the_nearest_before_a_time_and_the_values_lie_with_the_person() {
     let is = |event: &str, verdict: &str| Some((event.to_owned(), verdict.to_owned()));
     assert_eq!(nearest(day(0) - TimeDelta::seconds(1)), None);
     assert_eq!(nearest(day(0)), is("e0", "clause"));
-    // Of one event what did something comes before what did not.
+    // Of one event, decisions with an effect come before those without.
     assert_eq!(nearest(day(9)), is("e1", "joined"));
     assert_eq!(store.policies_asked("1").unwrap(), ["a", "a/b"]);
     assert_eq!(store.policies_asked("somebody-else").unwrap(), ["a"]);

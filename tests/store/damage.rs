@@ -1,4 +1,5 @@
-//! What a store does about broken files: damage in the middle is an error with its place, a broken state is made anew, a failing disk acknowledges nothing.
+//! Broken files of a store: damage in the middle is an error with its position, a broken state is rebuilt, a failing
+//! disk acknowledges nothing.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +12,7 @@ use crate::support::{
 };
 use proofd::store::{Act, Commit, Error, Options, Store};
 
-/// What is done to the files of a store.
+/// A change to the files of a store.
 type Harm = Box<dyn Fn(&Path)>;
 
 fn text_names(error: &Error, words: &[&str]) -> bool {
@@ -19,7 +20,7 @@ fn text_names(error: &Error, words: &[&str]) -> bool {
     words.iter().all(|word| text.contains(word))
 }
 
-/// Only the journal, so that the state is what the journal says and nothing more.
+/// Removes the state, which is then rebuilt from the journal alone.
 fn without_state(dir: &Path) {
     std::fs::remove_dir_all(dir.join("state")).unwrap();
 }
@@ -56,7 +57,7 @@ async fn a_missing_or_cut_segment_before_the_last_is_an_error() {
         }
         let error = Store::open_with(dir.path(), at(0), self::options()).unwrap_err();
         assert!(matches!(&error, Error::Damaged(text) if text.contains("000002.log")), "{harm}: {error}");
-        // With what is missing, and since when.
+        // The error names the missing records and their time.
         assert!(
             harm != "missing" || text_names(&error, &["with the records 2 to 2", "2027-01-15 08:00:00 UTC"])
         );
@@ -110,7 +111,7 @@ async fn a_broken_state_is_made_anew_from_the_journal() {
         let (store, opened) = open(dir.path());
         assert_eq!((opened.records, opened.cut_bytes), (40, 0), "{name}");
         assert!((0..40).all(|number| has(&store, number)), "{name}");
-        // Sled itself goes back to an older state on some damage; then the journal's rest is enough.
+        // Sled itself reverts to an older state after some damage; the rest of the journal then completes it.
         assert!(opened.rebuilt.is_some() || !told.contains(&name.as_str()), "{name}");
         assert!(opened.rebuilt.is_none() || opened.replayed == 40, "{name}");
         drop(store);
@@ -137,7 +138,7 @@ async fn verify_names_what_differs_and_changes_nothing() {
     assert_eq!(report.head.len(), 32);
 }
 
-/// A store whose disk fails as the test says, and what its failure hook was told.
+/// A store whose disk fails as the test sets, and the reports of its failure hook.
 fn failing(
     dir: &Path,
     fault: impl Fn(Act) -> io::Result<()> + Send + Sync + 'static,
@@ -160,7 +161,7 @@ async fn a_failed_write_or_sync_ends_the_store_and_acknowledges_nothing() {
         Act::Mark => "mark",
         Act::Exchange => "exchange",
     };
-    // Making the store writes both slots of the mark, twice.
+    // Creating the store writes both slots of the mark, twice.
     for (broken, good) in [("write", 1), ("sync", 1), ("mark", 5)] {
         let dir = tempfile::tempdir().unwrap();
         let calls = Arc::new(AtomicU64::new(0));

@@ -1,5 +1,5 @@
-//! What proves the end of the journal. A frame that is broken behind the high-water mark is a torn write and is
-//! cut; at or before it, it is damage. After a failed sync the end is written anew before anything follows.
+//! Detection of the journal's end. A broken frame after the high-water mark is a torn write and is cut; at or before
+//! the mark it is damage. After a failed sync, the end is written again before any other record.
 
 use std::io;
 use std::path::Path;
@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use crate::support::{LAST, assert_sound, at, case, changed, filled, has, open, options, put_back, unlocked};
 use proofd::store::{Act, Error, Options, Store};
 
-/// A closed store with so many cases whose last one was written and synced but never acknowledged: the process
-/// died before the mark. Gives the offset where its frame begins.
+/// A closed store with `cases` cases, the last one written and synced but never acknowledged: the process died before
+/// the mark was written. Returns the offset of its frame.
 async fn unacknowledged(dir: &Path, cases: usize) -> usize {
     filled(dir, cases - 1).await;
     let mark = std::fs::read(dir.join("mark")).unwrap();
@@ -39,7 +39,7 @@ async fn an_end_torn_at_any_byte_behind_the_mark_is_cut_and_the_older_frames_sta
     crate::support::copy(dir.path(), origin.path());
     let whole = std::fs::read(dir.path().join(LAST)).unwrap();
     let end = whole.len();
-    // Every byte of the head and the first bytes after it; then in steps, for time.
+    // Every byte of the header and the first bytes after it; then in steps, to save time.
     let places = (start..start + 48).chain((start + 48..end).step_by(23)).chain([end - 1]);
     for length in places {
         for name in ["state", "mark"] {
@@ -64,7 +64,7 @@ async fn a_flipped_bit_behind_the_mark_costs_that_frame_only_and_leaves_a_copy()
         let mut bytes = whole.clone();
         bytes[place] ^= 1 << (place % 8);
         std::fs::write(dir.path().join(LAST), &bytes).unwrap();
-        // What is set aside is kept by its age, which is the machine's time.
+        // Files that were set aside are kept by their age, in system time.
         let now = proofd::model::Clock::now(&proofd::engine::clock::System);
         let (store, opened) = unlocked(|| Store::open_with(dir.path(), now, options())).unwrap();
         assert_eq!(opened.cut_bytes, (whole.len() - start) as u64, "flipped at {place}");
@@ -149,8 +149,8 @@ async fn a_mark_that_is_torn_or_gone_is_written_anew_where_the_state_proves_the_
     }
 }
 
-/// What a disk holds of one segment while the system pretends: a failed sync leaves what was written before
-/// it clean in memory and not on the disk, and no later sync writes it.
+/// A model of one segment on a disk. After a failed sync, written data is marked clean in memory, is not on the disk,
+/// and no later sync writes it.
 #[derive(Debug, Default)]
 struct Disk {
     dirty: Vec<(u64, u64)>,
@@ -172,7 +172,7 @@ impl Disk {
         Ok(())
     }
 
-    /// The first byte from `start` that would be gone after a power cut.
+    /// The first byte from `start` that a power cut would lose.
     fn hole(&self, start: u64) -> u64 {
         let mut sorted = self.durable.clone();
         sorted.sort_unstable();
@@ -184,7 +184,7 @@ impl Disk {
 
 #[tokio::test]
 async fn after_a_failed_sync_the_end_is_on_the_disk_before_anything_is_appended() {
-    // With the mark that was there, with a mark that is gone, and with a second failure while it is mended.
+    // With the existing mark, with a missing mark, and with a second failure during the repair.
     for mark in ["kept", "gone", "again"] {
         let dir = tempfile::tempdir().unwrap();
         let disk = Arc::new(Mutex::new(Disk::default()));

@@ -1,4 +1,4 @@
-//! A store on a small disk that runs full: a real file system, mounted by the test, which needs root.
+//! A store on a small, full disk: a real file system, mounted by the test, which needs root.
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -7,10 +7,10 @@ use proofd::store::{Error, Options, Store};
 use crate::disk::Disk;
 use crate::support::{assert_sound, at, case, changed, event, opens, received};
 
-/// What ended a store.
+/// The failures of a store.
 type Failures = Arc<Mutex<Vec<String>>>;
 
-/// A store with the sizes of a daemon, and what failed in it.
+/// A store with the sizes of a daemon, and its failures.
 fn open(dir: &Path) -> Result<(Store, Failures), Error> {
     let failures = Failures::default();
     let tell = Arc::clone(&failures);
@@ -19,11 +19,11 @@ fn open(dir: &Path) -> Result<(Store, Failures), Error> {
         .map(|(store, _)| (store, failures))
 }
 
-/// Events are sent until they are refused.
+/// Sends events until one is refused.
 async fn send_until_refused(store: &Store) -> usize {
     for number in 0..200_000 {
         let mut event = event(&format!("e{number}"), 0);
-        // Bytes that do not pack.
+        // Incompressible bytes.
         let noise: String =
             (0..60_u64).map(|n| format!("{:x}", n.wrapping_mul(number ^ 0x9E37_79B9))).collect();
         event.ip = Some(noise);
@@ -53,7 +53,7 @@ async fn a_disk_that_runs_full_closes_the_intake_before_anything_fails_and_opens
     }
     assert!(failures.lock().unwrap().is_empty(), "{failures:?}");
 
-    // Another program takes the rest. The reserve is given up; what is under way goes on.
+    // Another program uses the remaining space. The reserve is released; work in progress continues.
     let foreign = disk.fill();
     for number in 0..50 {
         store.commit(changed(case("c0", number))).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_disk_that_runs_full_closes_the_intake_before_anything_fails_and_opens
     store.commit(changed(case("c0", 51))).await.unwrap();
     assert!(matches!(store.commit_durable(received([event("late", 0)])).await, Err(Error::Full)));
 
-    // Not even the reserve: nothing is written, nothing fails, new events are refused.
+    // Even the reserve is used: nothing is written, nothing fails, new events are refused.
     let second = disk.at.join("foreign-2");
     std::fs::rename(&foreign, &second).unwrap();
     let foreign = disk.fill();
@@ -79,7 +79,7 @@ async fn a_disk_that_runs_full_closes_the_intake_before_anything_fails_and_opens
     assert!(matches!(store.commit_durable(received([event("later", 0)])).await, Err(Error::Full)));
     assert!(!waiting.is_finished(), "a commit was acknowledged without space");
 
-    // Space again: the commit that waited is done, and events are taken.
+    // Space is free again: the waiting commit completes, and events are accepted.
     std::fs::remove_file(foreign).unwrap();
     waiting.await.unwrap().unwrap();
     std::fs::remove_file(second).unwrap();

@@ -1,5 +1,5 @@
-//! A process that is killed while it commits has lost nothing that it was told is committed. The test's
-//! own binary is the process: it runs itself again.
+//! A process that is killed during commits loses no acknowledged commit. The test starts its own binary as that
+//! process.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -16,7 +16,7 @@ const ROUND: &str = "PROOFD_TEST_ROUND";
 const BROKEN: &str = "PROOFD_TEST_BROKEN_DISK";
 const KILLS: u64 = 45;
 
-/// The process that is killed. Without the variable it is a test with nothing to do.
+/// The process that is killed. Without the variable this test does nothing.
 #[test]
 fn child() {
     let Some(dir) = std::env::var_os(DIR) else { return };
@@ -50,7 +50,7 @@ async fn write_for_ever(store: Store, round: String, writer: u32) {
         } else {
             store.commit(changed(case(&id, 0))).await.unwrap();
         }
-        // One write to the pipe: a line is whole or not there.
+        // One write to the pipe: a line is complete or missing.
         let line = format!("acked {} {id}\n", if number % 3 == 0 { "event" } else { "case" });
         std::io::stdout().write_all(line.as_bytes()).unwrap();
     }
@@ -63,7 +63,7 @@ fn every_commit_that_was_acknowledged_survives_a_kill() {
     for round in 0..KILLS {
         let mut child = start(dir.path(), round, None);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        // A different number of commits each round, so that the kill falls into every part of a commit.
+        // Another number of commits in each round spreads the kills over every part of a commit.
         let enough = (round * 37 % 97) as usize + 1;
         let before = acked.len();
         while acked.len() < before + enough {
@@ -94,7 +94,7 @@ fn a_disk_that_cannot_sync_ends_the_process_with_70_and_what_was_acknowledged_is
     check(dir.path(), &acked);
 }
 
-/// This binary again, with only `child` to run.
+/// Starts this binary again, with only `child` to run.
 fn start(dir: &Path, round: u64, broken: Option<&str>) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["kill::child", "--exact", "--nocapture", "--test-threads=1"]);

@@ -1,5 +1,4 @@
-//! A store that has lost something does not start: every way to lose a part of it, what the message says, and
-//! what a person does to go on.
+//! A store with lost data does not start: every way to lose a part of it, the message, and the steps to continue.
 
 use std::path::Path;
 
@@ -8,8 +7,8 @@ use crate::support::{
 };
 use proofd::store::{self, Error, Store};
 
-/// What is done to a store with three cases in `000001.log`; the second directory is the same store when it had
-/// two, the third another store.
+/// A change to a store with three cases in `000001.log`. The second directory is the same store with two cases, the
+/// third is another store.
 type Harm = fn(&Path, &Path, &Path);
 
 fn remove(dir: &Path, name: &str) {
@@ -17,13 +16,13 @@ fn remove(dir: &Path, name: &str) {
     if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
 }
 
-/// Cuts the journal where its third frame begins, which is where it ended in the older copy.
+/// Cuts the journal at the start of its third frame, which is its end in the older copy.
 fn cut_whole_frame(dir: &Path, older: &Path) {
     let length = std::fs::metadata(older.join(LAST)).unwrap().len();
     std::fs::File::options().write(true).open(dir.join(LAST)).unwrap().set_len(length).unwrap();
 }
 
-/// Name, harm, words of the message, the first and the last record that are lost.
+/// Name, harm, words of the message, the first and the last lost record.
 type Way = (&'static str, Harm, &'static [&'static str], (Option<u64>, Option<u64>));
 
 const WAYS: &[Way] = &[
@@ -185,7 +184,7 @@ const WAYS: &[Way] = &[
     ),
 ];
 
-/// The store, as it was one record earlier, and another one.
+/// The store, its state one record earlier, and another store.
 async fn stores() -> [tempfile::TempDir; 3] {
     let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
     filled(dirs[1].path(), 2).await;
@@ -217,7 +216,7 @@ async fn every_loss_is_refused_with_what_is_missing_and_accepted_only_by_a_perso
         copy(origin.path(), dir);
         harm(dir, older.path(), other.path());
         let before = files(dir);
-        // Twice: a refusal changes nothing that the next start could take for a whole store.
+        // Twice: after a refusal, the next start must refuse as well.
         for _ in 0..2 {
             let Err(Error::Lost(loss)) = unlocked(|| Store::open_with(dir, at(50), options())) else {
                 panic!("{name}: it opened")
@@ -243,7 +242,7 @@ async fn every_loss_is_refused_with_what_is_missing_and_accepted_only_by_a_perso
         store.close().await.unwrap();
         drop(store);
         assert_sound(dir);
-        // For ever, also if the state is made anew once more.
+        // The loss is permanent, even if the state is rebuilt once more.
         remove(dir, "state");
         let (_, opened) = open(dir);
         assert_eq!(opened.accepted_losses, 1, "{name}");
@@ -279,7 +278,7 @@ async fn a_removed_segment_is_refused_wherever_it_was() {
 
 #[tokio::test]
 async fn a_store_whose_making_was_interrupted_is_made() {
-    // What a crash leaves at each step of making a store.
+    // The files after a crash at each step of creating a store.
     let made = tempfile::tempdir().unwrap();
     drop(open(made.path()));
     for kept in [&[][..], &["journal"], &["journal", "mark"], &["journal", "mark", "secret"]] {
@@ -305,7 +304,7 @@ async fn a_head_that_was_kept_elsewhere_proves_that_the_journal_still_holds_it()
     let mut heads = Vec::new();
     for number in 0..4 {
         store.commit(changed(case(&format!("c{number}"), 0))).await.unwrap();
-        // Also while the store is open.
+        // Works while the store is open, too.
         let head = store::head(dir.path()).unwrap();
         assert_eq!((head.sequence, head.at), (number + 1, Some(at(0))));
         heads.push(format!("{}:{}", head.sequence, head.hash).parse::<store::Head>().unwrap());

@@ -1,17 +1,17 @@
-//! The store on a real disk: what was committed is there, whatever happens to the process or the files.
+//! The store on a real disk: committed data is present, whatever happens to the process or the files.
 //!
 //! | file | what |
 //! |---|---|
-//! | `asked` | what policies said, found again |
+//! | `asked` | finding the decisions of policies |
 //! | `damage` | broken files |
-//! | `end` | what proves the end of the journal: the high-water mark, a torn end, a failed sync |
-//! | `full_disk` | a disk that runs full |
-//! | `kill` | a process that is killed while it commits |
-//! | `loss` | what is missing is refused, and accepted by a person |
-//! | `model` | random commits against a plain map |
-//! | `reads` | what looks for something finds it |
+//! | `end` | detection of the journal's end: the high-water mark, a torn end, a failed sync |
+//! | `full_disk` | a full disk |
+//! | `kill` | a process that is killed during commits |
+//! | `loss` | lost data is refused until a person accepts the loss |
+//! | `model` | random commits compared with a plain map |
+//! | `reads` | queries find committed data |
 //! | `salvage` | damage in the middle, and the cases that it touches |
-//! | `support` | the smallest records that a store takes |
+//! | `support` | minimal valid records |
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -1,5 +1,5 @@
-//! Random commits against a plain model: what the store says is what a map says, before and after it is
-//! opened again and after the state is made anew.
+//! Random commits compared with a model of plain maps: both give the same answers, also after the store is reopened
+//! and after its state is rebuilt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A case becomes this: state, due time of its call, whether it is under way, session.
+    /// The new state of a case: state, due time of its call, whether the call is in progress, session.
     Case {
         id: u8,
         state: u8,
@@ -29,9 +29,9 @@ enum Step {
     Consumed(u8),
     Deferred(u8, u8),
     Cursor(u8),
-    /// A sweep's run is as far as this; it ends where that is even.
+    /// The progress of a sweep's run; the run ends if it is even.
     Sweep(u8, u8),
-    /// A part of what was picked, of so many people.
+    /// A part of the selected people, with their number.
     Part(u8, u8),
     FirstSeen(u8, u8),
     Reopen,
@@ -59,7 +59,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Debug, Default)]
 struct Model {
     cases: BTreeMap<String, Case>,
-    /// Key to due time, event time, attempts.
+    /// Maps a key to due time, event time and attempts.
     inbox: BTreeMap<String, (i64, u8, u32)>,
     received: BTreeSet<String>,
     consumed: BTreeSet<String>,
@@ -71,7 +71,7 @@ struct Model {
 }
 
 impl Model {
-    /// Does to itself what it says, and gives the commit that says it.
+    /// Applies a step to the model and returns the equivalent commit.
     fn step(&mut self, step: &Step) -> Commit {
         match step {
             Step::Case { id, state, due, begun, session } => self.case(*id, *state, *due, *begun, *session),

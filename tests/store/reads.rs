@@ -1,4 +1,4 @@
-//! What is committed is found again, in the right order, by everything that looks for it.
+//! Every query finds committed data, in the right order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -293,7 +293,7 @@ async fn a_held_case_is_counted_as_such() {
 async fn the_history_is_read_in_order_and_can_be_given_up() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    // More than the threads of a reader hold at once.
+    // More than the reader threads hold at once.
     let big = "x".repeat(1 << 20);
     for number in 0..48 {
         let mut event = event(&format!("e{number:02}"), number);
@@ -317,10 +317,10 @@ async fn the_history_is_read_in_order_and_can_be_given_up() {
         .unwrap();
     assert_eq!(keys, (0..48).map(|number| format!("e{number:02}")).collect::<Vec<_>>());
     let then = cases.pop().unwrap();
-    // The person's fields are in the record of the opening alone.
+    // Only the record of the opening contains the person's fields.
     one.subject.fields.clear();
     assert_eq!((then.case.id, then.case.state, then.case.subject), (one.id, one.state, one.subject));
-    // Who wants no more is not read for any longer.
+    // The reader stops when the callback ends the iteration.
     let mut taken = 0;
     let given_up = store.history(&|page| page.received.len(), &mut |_| {
         taken += 1;

@@ -1,5 +1,4 @@
-//! A journal with damage in the middle: the cases that it touches are quarantined, exactly those, and the rest
-//! goes on.
+//! A journal with damage in the middle: exactly the cases that it touches are quarantined, and the others continue.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +23,7 @@ fn remove_state(dir: &Path) {
     std::fs::remove_dir_all(dir.join("state")).unwrap();
 }
 
-/// A closed store in which each case's frame is read without the others. Gives where each begins.
+/// A closed store in which each case's frame is readable without the others. Returns the offset of each frame.
 async fn apart(dir: &Path, cases: usize) -> Vec<usize> {
     let mut offsets = Vec::new();
     for number in 0..cases {
@@ -36,7 +35,7 @@ async fn apart(dir: &Path, cases: usize) -> Vec<usize> {
     offsets
 }
 
-/// Whether each of the cases is there, and stuck without a timer and a call exactly if it is one of `touched`.
+/// Asserts that each case exists, and that exactly the cases in `touched` are stuck, without a timer and a call.
 fn check_cases(store: &Store, cases: usize, touched: &[&str], what: &str) {
     for number in 0..cases {
         let id = CaseId(format!("c{number}"));
@@ -64,7 +63,7 @@ fn overwrite(dir: &Path, frame: usize) {
     std::fs::write(dir.join(LAST), &bytes).unwrap();
 }
 
-/// Salvages, and checks what holds after every salvage. Without a loss the journal is the one that was written.
+/// Salvages and checks the invariants of a salvage. Without a loss the journal equals the one that was written.
 async fn salvaged(dir: &Path, cases: usize, touched: &[&str], what: &str) -> Salvaged {
     let journal = std::fs::read(dir.join(LAST)).unwrap();
     refused(dir, what);
@@ -111,7 +110,7 @@ async fn one_flipped_bit_is_turned_back_and_no_case_is_quarantined() {
     let origin = tempfile::tempdir().unwrap();
     let offsets = filled(origin.path(), 4).await;
     let whole = std::fs::read(origin.path().join(LAST)).unwrap();
-    // In every field of a frame's head, in its records, in the frame after a damaged one, and in the last frame.
+    // In every field of a frame's header, in its records, in the frame after a damaged one, and in the last frame.
     let places = [0, 3, 5, 9, 11, 15, 30, 40].map(|place| (1, offsets[1] + place)).into_iter();
     let places = places.chain([(0, offsets[0] + 50), (3, offsets[3] + 38), (2, offsets[3] - 1)]);
     for (number, place) in places {
@@ -175,7 +174,7 @@ async fn without_the_state_every_case_that_may_be_touched_is_quarantined() {
     let offsets = apart(dir.path(), 4).await;
     overwrite(dir.path(), offsets[1]);
     remove_state(dir.path());
-    // The first case has no record since; the second one is unknown.
+    // The first case has no readable record after the damage; the second one is unknown.
     let done = salvaged(dir.path(), 4, &["c0"], "overwritten, without a state").await;
     assert_eq!((done.records, done.complete), (vec![(2, 2)], false));
     let (store, _) = open(dir.path());
@@ -214,7 +213,7 @@ async fn a_damaged_end_that_was_acknowledged_is_salvaged() {
     }
 }
 
-/// A commit in a compressed stream of its own.
+/// Commits in a compressed stream of its own.
 async fn commit_apart(dir: &Path, commit: Commit) -> usize {
     let (store, _) = open(dir);
     let offset = std::fs::metadata(dir.join(LAST)).unwrap().len();
@@ -223,7 +222,7 @@ async fn commit_apart(dir: &Path, commit: Commit) -> usize {
     usize::try_from(offset).unwrap()
 }
 
-/// A case after so many entries, with its newest one.
+/// A commit of a case with `number` entries and its newest entry.
 fn later(id: &str, number: u64) -> Commit {
     let mut commit = changed(Case { next_entry: number + 1, ..case(id, 0) });
     for changed in &mut commit.cases {
@@ -237,8 +236,8 @@ async fn only_cases_with_a_hole_or_without_a_later_record_may_be_touched() {
     let origin = tempfile::tempdir().unwrap();
     let dir = origin.path();
     let mut offsets = Vec::new();
-    // Case 0 has a record in the damage and one after it, 1 is whole after it, 2 says nothing any more, 3 is
-    // closed before it. The event is received in the damage.
+    // Case 0 has a record in the damage and one after it. Case 1 is complete after it. Case 2 has no later record.
+    // Case 3 is closed before it. The event is received in the damage.
     for commit in [
         later("c0", 1),
         later("c1", 1),
@@ -252,7 +251,7 @@ async fn only_cases_with_a_hole_or_without_a_later_record_may_be_touched() {
         offsets.push(commit_apart(dir, commit).await);
     }
     let mut bytes = std::fs::read(dir.join(LAST)).unwrap();
-    // A mended frame after the damage makes no case silent.
+    // A repaired frame after the damage quarantines no case.
     bytes[offsets[7] + 50] ^= 1;
     bytes[offsets[4] + 50..offsets[6] - 5].fill(0x55);
     std::fs::write(dir.join(LAST), &bytes).unwrap();
@@ -283,7 +282,7 @@ async fn a_death_at_any_act_of_a_salvage_leaves_the_old_store_or_the_new_one() {
         copy(origin.path(), dir.path());
         let acts = Arc::new(AtomicU32::new(0));
         let fault: Fault = Arc::new(move |_| match acts.fetch_add(1, Ordering::Relaxed) == fatal {
-            // Unwinds past everything that would tidy up.
+            // Unwinds without running any cleanup.
             true => std::panic::resume_unwind(Box::new("death")),
             false => Ok(()),
         });
@@ -327,7 +326,7 @@ async fn a_second_salvage_leaves_alone_what_the_first_one_quarantined() {
     overwrite(dir.path(), offsets[1]);
     remove_state(dir.path());
     assert_eq!(names(&salvage(dir.path(), false).unwrap().quarantined), ["c0"]);
-    // A person retried the case, and it went on; then another record is lost.
+    // A person retried the case, and it continued; then another record is lost.
     commit_apart(dir.path(), later("c0", 5)).await;
     let lost = commit_apart(dir.path(), later("c1", 1)).await;
     commit_apart(dir.path(), later("c0", 6)).await;

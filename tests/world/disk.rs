@@ -1,4 +1,4 @@
-//! A small file system of its own, for tests of a disk that runs full.
+//! A small file system for tests of a full disk.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
 use std::fs::File;
@@ -6,14 +6,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A small tmpfs, unmounted at the end.
+/// A small tmpfs, unmounted when it is dropped.
 pub struct Disk {
     parent: Option<tempfile::TempDir>,
     pub at: PathBuf,
 }
 
 impl Disk {
-    /// None where this user may not mount; that is said, and in CI it is an error.
+    /// Mounts it. None if this user may not mount, which is printed; in CI it is an error.
     pub fn mount(mebibytes: u64) -> Option<Self> {
         let parent = tempfile::tempdir().unwrap();
         let mut disk = Self::mount_at(mebibytes, &parent.path().join("disk"))?;
@@ -21,7 +21,7 @@ impl Disk {
         Some(disk)
     }
 
-    /// At a path that does not exist yet.
+    /// Mounts it at a path that does not exist yet.
     pub fn mount_at(mebibytes: u64, at: &Path) -> Option<Self> {
         std::fs::create_dir(at).unwrap();
         let mounted = Command::new("mount")
@@ -36,7 +36,7 @@ impl Disk {
         None
     }
 
-    /// What another program writes until nothing fits.
+    /// Fills the disk as another program would.
     pub fn fill(&self) -> PathBuf {
         let path = self.at.join("foreign");
         let mut file = File::create(&path).unwrap();

@@ -1,5 +1,5 @@
-//! An engine in the test's own process, with the real connectors: for clocks that only a test can turn, and
-//! for stores that only a test can break.
+//! An engine in the test's process with the real connectors: for clocks that only a test can set, and for stores that
+//! only a test can break.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
 use std::path::Path;
@@ -17,7 +17,7 @@ use proofd::simulate::town::{Addresses, Credentials, Town};
 use proofd::store::{Options, Store};
 use tokio::task::JoinSet;
 
-/// What an engine is made of, as the configuration in a directory says; without target systems.
+/// Settings and connectors from the configuration in a directory; without target systems.
 pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
     let mut configured = compose::read(&dir.join("proofd.yaml")).unwrap();
     configured.setup.scim.clear();
@@ -30,7 +30,7 @@ pub fn parts(dir: &Path, clock: &Arc<dyn Clock>) -> (Settings, Connectors) {
     (settings, connectors)
 }
 
-/// Policies on a clock that is turned by hand.
+/// A running engine whose clock the test advances.
 pub struct Inside {
     pub town: Arc<Town>,
     pub clock: Virtual,
@@ -47,7 +47,7 @@ struct Running {
 }
 
 impl Inside {
-    /// The shipped policies.
+    /// Runs the shipped policies.
     pub async fn open(start: Timestamp) -> Self {
         Self::with(Path::new("policies"), start).await
     }
@@ -56,7 +56,7 @@ impl Inside {
         Self::set_to(policies, start, |_| {}).await
     }
 
-    /// The same with other settings.
+    /// Runs policies with changed settings.
     pub async fn set_to(policies: &Path, start: Timestamp, set: fn(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Virtual::new(start);
@@ -88,7 +88,7 @@ impl Inside {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let (mut settings, connectors) = parts(self.dir.path(), &clock);
         (self.set)(&mut settings);
-        // The directory goes with the test, which is no reason to end the process.
+        // The directory is removed with the test, which must not end the process.
         let options = Options { failure: Arc::new(|_| {}), reserve_bytes: 64 << 10, ..Options::default() };
         let store = self.dir.path().join("store");
         let (store, opened) = Store::open_with(&store, clock.now(), options).unwrap();
@@ -99,7 +99,7 @@ impl Inside {
         self.running = Some(Running { engine, tasks, listening });
     }
 
-    /// The process ends in order.
+    /// Stops the engine in an orderly way.
     pub async fn stop(&mut self) {
         let Running { engine, mut tasks, listening } = self.running.take().expect("the engine runs");
         listening.stop().await;
@@ -108,7 +108,7 @@ impl Inside {
         engine.store().close().await.unwrap();
     }
 
-    /// Time passes while the engine runs, in steps in which it does what falls due.
+    /// Advances the time in steps while the engine does what becomes due.
     pub async fn pass(&self, by: TimeDelta, step: TimeDelta) {
         let until = self.now() + by;
         while self.now() < until {
@@ -117,14 +117,14 @@ impl Inside {
         }
     }
 
-    /// Waits until the engine has looked at this moment and has nothing left to do in it.
+    /// Waits until the engine has handled the current time and has nothing left to do.
     pub async fn settle(&self) {
         self.look().await;
         let looks = std::cell::Cell::new(0);
         self.until("rest", async |inside| {
             looks.set(looks.get() + 1);
-            // A lane that keeps the vendor's pace waits for the next part of a second, which comes only if
-            // somebody turns the clock.
+            // A lane that limits its rate to the vendor's waits for a fraction of a second, which passes only if the
+            // test advances the clock.
             if looks.get() % 500 == 0 {
                 inside.clock.advance(TimeDelta::seconds(1));
             }
@@ -133,7 +133,7 @@ impl Inside {
         .await;
     }
 
-    /// Waits until the engine has looked at this moment, whatever it makes of it.
+    /// Waits until the engine has checked the current time, whatever follows from it.
     pub async fn look(&self) {
         let looked =
             async |inside: &Self| inside.engine().status().alive(TimeDelta::zero()).await.then_some(());
@@ -149,7 +149,7 @@ impl Inside {
             && Lane::ALL.into_iter().all(idle)
     }
 
-    /// Lets seconds pass until something is there.
+    /// Advances the time second by second until a condition holds.
     pub async fn comes<T>(&self, what: &str, mut look: impl AsyncFnMut(&Self) -> Option<T>) -> T {
         self.until(what, async |inside| {
             let found = look(inside).await;

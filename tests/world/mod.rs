@@ -1,5 +1,5 @@
-//! The real daemon as a child process, against simulators that live in the test. What tests of the whole
-//! share; each looks at the simulators' ledger for what really happened.
+//! The real daemon as a child process, with simulators in the test. Shared parts of the end-to-end tests, which read
+//! the actual changes from the simulators' ledger.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
 pub mod disk;
@@ -23,7 +23,7 @@ use proofd::simulate::town::{Addresses, Credentials, Town};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-/// A bound on anything that is waited for, so that a test that hangs says what it waited for.
+/// Timeout of every wait; a test that hangs then reports its condition.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct World {
@@ -32,15 +32,15 @@ pub struct World {
     pub dir: tempfile::TempDir,
     pub url: String,
     factor: i32,
-    /// Where the daemon's clock counts from; days that pass while it is down move it back.
+    /// Origin of the daemon's clock; days that pass while the daemon is down move it back.
     origin: Timestamp,
     daemon: Option<Child>,
     http: reqwest::Client,
-    /// Where the daemon tells systemd how it is, if a test plays systemd.
+    /// The socket for notifications to systemd, if a test acts as systemd.
     pub notify: Option<PathBuf>,
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Said {
     pub code: Option<i32>,
@@ -54,7 +54,7 @@ impl Said {
     }
 }
 
-/// Somebody for each role, by `token("t-ROLE")`. At the desk each is a person, and Dora leads it.
+/// One token for each role, by `token("t-ROLE")`. The desk tokens belong to persons, and Dora leads the desk.
 const ACCESS: &str = "access:
   tokens:
     - {name: Dana, role: admin, person: dana@example.com, teams: [TEAMS, LEADS], token: t-admin-of-the-test-world}
@@ -77,12 +77,12 @@ fn access() -> String {
     ACCESS.replace("TEAMS", TEAMS).replace("LEADS", LEADS)
 }
 
-/// The text of a token of `ACCESS` by its short name: texts have a least length.
+/// The text of a token in `ACCESS` by its short name: token texts have a minimum length.
 pub fn token(short: &str) -> String {
     format!("{short}-of-the-test-world")
 }
 
-/// A free address whose port no client is given: below the range that the system takes ports from.
+/// A free address with a port below the range from which the system assigns client ports.
 fn free_address() -> std::net::SocketAddr {
     static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let free = |_| {
@@ -94,8 +94,8 @@ fn free_address() -> std::net::SocketAddr {
 }
 
 impl World {
-    /// Simulators and a configuration; the daemon is not started. `more` is added to the configuration, and
-    /// time runs `factor` times as fast for everybody.
+    /// Starts simulators and writes a configuration, without starting the daemon. `more` is added to the
+    /// configuration; all clocks run `factor` times as fast.
     pub async fn new(factor: i32, policies: &Path, more: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let origin = proofd::engine::clock::System.now();
@@ -105,7 +105,7 @@ impl World {
         let ledger = Ledger::file(&dir.path().join("ledger.jsonl")).unwrap();
         let credentials = Credentials::default();
         let town = Arc::new(Town::serve(Addresses::default(), &credentials, shared, ledger).await.unwrap());
-        // A port that is free now and stays the daemon's over restarts.
+        // A port that is free now and is reused by the daemon after restarts.
         let address = free_address();
         let url = format!("http://{address}");
         copy_tree(policies, &dir.path().join("policies"));
@@ -128,12 +128,12 @@ impl World {
         Arc::clone(&self.town)
     }
 
-    /// Since when time runs faster here, for another process that has to agree.
+    /// The origin of the accelerated clock, for another process that shares it.
     pub fn origin(&self) -> String {
         self.origin.to_rfc3339()
     }
 
-    /// Whether a daemon that has no tokens says that no case is open.
+    /// Whether the metrics of a daemon without tokens report no open case.
     pub async fn settled(&self) -> bool {
         let Ok(answer) = self.http.get(format!("{}/metrics", self.url)).send().await else { return false };
         let text = answer.text().await.unwrap_or_default();
@@ -153,7 +153,7 @@ impl World {
         Command::new(env!("CARGO_BIN_EXE_proofd"))
     }
 
-    /// Starts the daemon and waits until it says that it listens.
+    /// Starts the daemon and waits until it reports that it listens.
     pub fn start(&mut self) {
         assert!(self.daemon.is_none(), "the daemon runs already");
         let log = std::fs::File::options()
@@ -180,12 +180,12 @@ impl World {
         self.daemon = Some(child);
     }
 
-    /// The daemon's process.
+    /// The id of the daemon's process.
     pub fn process(&self) -> u32 {
         self.daemon.as_ref().expect("the daemon runs").id()
     }
 
-    /// SIGKILL: nothing is flushed, nobody is asked.
+    /// SIGKILL: nothing is flushed.
     pub fn kill(&mut self) {
         let mut child = self.daemon.take().expect("the daemon runs");
         child.kill().unwrap();
@@ -203,16 +203,16 @@ impl World {
         signal(self.daemon.as_ref().expect("the daemon runs"), "HUP");
     }
 
-    /// Days go by while the daemon is down: its clock and the town's stay the same.
+    /// Days pass while the daemon is down: its clock and the simulators' stay equal.
     pub fn pass(&mut self, by: TimeDelta) {
         assert_eq!(self.stop(), Some(0), "{}", tail(&self.log()));
         self.clock.advance(by);
-        // Each second that the origin lies further back is `factor` seconds more, less itself.
+        // Moving the origin back by one second adds `factor` seconds, less that second.
         self.origin -= by / (self.factor - 1);
         self.start();
     }
 
-    /// Waits for the end of a daemon that is expected to give up by itself.
+    /// Waits for the end of a daemon that is expected to stop by itself.
     pub fn start_in_vain(&self) -> Said {
         self.say(&["run"])
     }
@@ -225,7 +225,7 @@ impl World {
         self.say_alone(&all)
     }
 
-    /// Runs a command as it is.
+    /// Runs a command with exactly these arguments.
     pub fn say_alone(&self, arguments: &[&str]) -> Said {
         let mut command = self.proofd();
         command.args(arguments).env_remove("PROOFD_URL").env_remove("PROOFD_TOKEN").current_dir(&self.dir);
@@ -234,12 +234,12 @@ impl World {
         Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// A plain HTTP client, for requests that are wrong on purpose.
+    /// A plain HTTP client, for invalid requests.
     pub fn http(&self) -> &reqwest::Client {
         &self.http
     }
 
-    /// Changes the configuration by replacing a text that is there.
+    /// Replaces an existing text in the configuration.
     pub fn edit_config(&self, from: &str, to: &str) {
         edit(&self.config(), from, to);
     }
@@ -288,7 +288,7 @@ impl World {
         self.ask(Method::POST, path, "t-admin", Some(body)).await
     }
 
-    /// Every case, as the list shows it.
+    /// Every case in the format of the list.
     pub async fn cases(&self) -> Vec<Value> {
         let mut cases = Vec::new();
         let mut cursor = String::new();
@@ -309,7 +309,7 @@ impl World {
             .find(|case| case["subject"]["name"].as_str().is_some_and(|n| n.contains(name)))
     }
 
-    /// Looks again until something is there.
+    /// Polls until a condition holds.
     pub async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut(&Self) -> Option<T>) -> T {
         let started = Instant::now();
         let patience = std::env::var("PROOFD_PATIENCE_SECONDS").ok().and_then(|text| text.parse().ok());
@@ -343,14 +343,14 @@ fn tail(log: &str) -> String {
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
-/// Replaces a text of a file in place.
+/// Replaces an existing text of a file in place.
 pub fn edit(path: &Path, from: &str, to: &str) {
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "{} has no {from:?}", path.display());
     std::fs::write(path, text.replace(from, to)).unwrap();
 }
 
-/// Makes another policy of a shipped one: the tests beside it, which speak of what it said before, go first.
+/// Edits a shipped policy. Its tests, which describe the unedited policy, are removed first.
 pub fn edit_shipped(path: &Path, from: &str, to: &str) {
     let tests = path.with_file_name("tests.yaml");
     if tests.exists() {

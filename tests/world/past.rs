@@ -1,4 +1,4 @@
-//! The recorded past, walked with the very policies that ran it.
+//! Back-tests with the policies that ran.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use proofd::store::CaseFilter;
 use proofd::trial::What;
 use proofd::trial::past::walk;
 
-/// Walks everybody's past with the policies that ran it: every journal is the daemon's, byte for byte.
+/// Asserts that a back-test with the running policies reproduces every journal of the daemon byte for byte.
 pub fn is_the_very_past(engine: &Engine) {
     let running: Vec<Arc<Policy>> = engine.active().set.policies.values().cloned().collect();
     let edited: Vec<Edited> = running

@@ -1,5 +1,5 @@
-//! People of the tests: they register, follow their mails and go to the vendor, and the tests ask where they
-//! ended up, at the daemon and at the simulators.
+//! People in tests: they register, follow their mails and complete the vendor's page. Tests read their state from the
+//! daemon and the simulators.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
 use proofd::simulate::applicant::{Applicant, Led};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::World;
 
-/// Somebody who registered.
+/// A registered person.
 pub struct Person {
     pub applicant: Applicant,
     pub registered: Registered,
@@ -33,7 +33,7 @@ pub fn blurs() -> Script {
     rejects("usability:BLURRED")
 }
 
-/// A good document in a name that was not registered.
+/// A valid document in a name that was not registered.
 pub fn other_name() -> Script {
     let mut script = Script::default();
     script.extraction.insert("lastName".to_owned(), "SOKOLOFF-IVANOV".into());
@@ -62,19 +62,19 @@ impl World {
         Person { applicant, registered }
     }
 
-    /// The link of the invitation, once it came.
+    /// Waits for the link of the invitation.
     pub async fn link(&self, person: &Person) -> String {
         let what = format!("an invitation for {}", person.applicant.first_name);
         self.until(&what, async |world| person.applicant.link(&world.town)).await
     }
 
-    /// A link that is not `old`.
+    /// Waits for a link that is not `old`.
     pub async fn newer_link(&self, person: &Person, old: &str) -> String {
         self.until("a new link", async |world| person.applicant.link(&world.town).filter(|link| link != old))
             .await
     }
 
-    /// Presses the button and arrives at the vendor.
+    /// Presses the button and reaches the vendor; returns the execution.
     pub async fn presses(&self, person: &Person, link: &str) -> String {
         match person.applicant.press(&self.town, link).await.unwrap() {
             Led::Vendor { execution } => execution,
@@ -99,14 +99,14 @@ impl World {
         self.town.jumio.execution(execution).expect("a known run")
     }
 
-    /// The person's case, as its sheet shows it.
+    /// The sheet of the person's case.
     pub async fn sheet(&self, person: &Person) -> Option<Value> {
         let name = format!("{} Tester", person.applicant.first_name);
         let line = self.case_of(&name).await?;
         Some(self.get(&format!("/v1/cases/{}", line["id"].as_str().unwrap())).await)
     }
 
-    /// Waits until the person's case is in a state; its sheet then.
+    /// Waits until the person's case is in a state; returns its sheet.
     pub async fn until_state(&self, person: &Person, state: &str) -> Value {
         let last = std::cell::RefCell::new(Value::Null);
         let what = format!("{} in state {state}", person.applicant.first_name);
@@ -124,7 +124,7 @@ impl World {
         sheet
     }
 
-    /// The journal's words in order.
+    /// The entries of a case's journal, in order.
     pub async fn journal(&self, case: &Value) -> Vec<Value> {
         let path = format!("/v1/cases/{}/journal?limit=1000", case["id"].as_str().unwrap());
         self.get(&path).await["items"].as_array().unwrap().clone()
@@ -140,7 +140,7 @@ impl World {
         self.post(&path, json!({ "reason": "a test" })).await
     }
 
-    /// How the person stands in the identity provider: the word of their state and invitations sent.
+    /// The person's state at the identity provider, and the number of invitations sent.
     pub fn standing(&self, person: &Person) -> (&'static str, u64) {
         let Some(user) = self.town.onelogin.user(person.id()) else { return ("deleted", 0) };
         let word = match user["state"].as_i64() {
@@ -152,7 +152,7 @@ impl World {
         (word, user["invitations_sent"].as_u64().unwrap_or(0))
     }
 
-    /// How often something was really done to this person at the identity provider.
+    /// Number of applied changes of this kind to the person at the identity provider.
     pub fn applied(&self, what: &str, person: &Person) -> usize {
         let id = person.id().to_string();
         let records = self.town.ledger.records();
@@ -163,7 +163,7 @@ impl World {
             .count()
     }
 
-    /// Subjects of the mails that a person got, oldest first.
+    /// Subjects of the mails to a person, oldest first.
     pub fn subjects(&self, person: &Person) -> Vec<String> {
         let mails = self.town.mailbox.mails_to(&person.applicant.email);
         mails.into_iter().map(|mail| mail.subject).collect()

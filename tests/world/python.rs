@@ -1,5 +1,5 @@
-//! Pythons with packages that neither side of this project wrote. They need python3 with venv and, the first time,
-//! the package index.
+//! Python environments with packages that are not part of this project. They need python3 with venv and, the first
+//! time, the package index.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub fn run(program: &Path, arguments: &[&str]) -> Result<Output, String> {
     Err(format!("{} {arguments:?} failed: {}", program.display(), String::from_utf8_lossy(&output.stderr)))
 }
 
-/// A Python with the packages, made once and kept between runs. None: there is none here, which is said.
+/// A Python with the packages, created once and kept between runs. None: it is not available, which is printed.
 pub fn python(name: &str, packages: &[&str]) -> Option<PathBuf> {
     match made(name, packages) {
         Ok(python) => Some(python),
@@ -28,7 +28,7 @@ pub fn python(name: &str, packages: &[&str]) -> Option<PathBuf> {
 
 fn made(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    // Tests may run as processes of their own; one makes it, the others wait.
+    // Tests may run as separate processes; one creates the environment, the others wait.
     let lock = File::create(place.join(format!("{name}.lock"))).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
     let home = place.join(name);

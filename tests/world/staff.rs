@@ -1,4 +1,4 @@
-//! People who work here: what happens to their accounts, their cases by policy, and what the desk does.
+//! People with an account: changes to their accounts, their cases by policy, and the desk's actions.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
 use chrono::DateTime;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::World;
 use super::people::{Person, passes};
 
-/// Where the day of the last proof lies in the simulated tenant.
+/// The attribute with the date of the last proof in the simulated tenant.
 pub const VERIFIED_AT: &str = "idv_verified_at";
 pub const EXEMPT_UNTIL: &str = "idv_exempt_until";
 
@@ -22,12 +22,12 @@ pub const SECOND: &str = "t-desk-2";
 pub const THIRD: &str = "t-desk-3";
 
 impl World {
-    /// Somebody with an account and a manager, as if they had always been here.
+    /// A person with an account and a manager, created without events.
     pub fn employs(&self) -> Person {
         let crowd = Crowd { count: 2, people_per_manager: 2, ..Crowd::default() };
         let ids = self.town.onelogin.gather(&crowd);
         let id = ids[1];
-        // Managers are here for their mail; nobody asks them anything.
+        // Managers only receive mail; the exemption keeps policies from asking them for a proof.
         let custom_attributes = [(EXEMPT_UNTIL.to_owned(), "2199-12-31".to_owned())].into();
         let edit = Edit { custom_attributes, ..Edit::default() };
         self.town.onelogin.edit(ids[0], &edit).unwrap();
@@ -37,7 +37,7 @@ impl World {
         Person { applicant, registered: Registered { registration_id: 0, user_id: Some(id) } }
     }
 
-    /// Somebody who proved who they are once, when the help desk asked, and whose face is known since.
+    /// A person who proved their identity once on request of the help desk; the vendor knows the face since.
     pub async fn employs_proven(&self) -> Person {
         let person = self.employs();
         let case = self.starts("support-reverification", &person).await;
@@ -46,7 +46,7 @@ impl World {
         person
     }
 
-    /// The account as the identity provider has it.
+    /// The account at the identity provider.
     pub fn account(&self, person: &Person) -> Value {
         self.town.onelogin.user(person.id()).expect("the account is there")
     }
@@ -56,7 +56,7 @@ impl World {
         self.town.onelogin.user(manager).unwrap()["email"].as_str().unwrap().to_owned()
     }
 
-    /// `active`, `suspended` or something else.
+    /// The account's status: `active`, `suspended` or another.
     pub fn status(&self, person: &Person) -> &'static str {
         match self.account(person)["status"].as_i64() {
             Some(1) => "active",
@@ -73,7 +73,7 @@ impl World {
         self.account(person)["custom_attributes"][name].as_str().map(str::to_owned)
     }
 
-    /// When the person proved who they are, as the identity provider has it.
+    /// The date of the person's proof at the identity provider.
     pub fn verified_at(&self, person: &Person) -> Option<Timestamp> {
         let text = self.attribute(person, VERIFIED_AT)?;
         Some(DateTime::parse_from_rfc3339(&text).unwrap_or_else(|error| panic!("{text}: {error}")).to_utc())
@@ -84,7 +84,7 @@ impl World {
         self.account(person)["role_ids"].as_array().unwrap().contains(&json!(role))
     }
 
-    /// An administrator gives a role in the portal.
+    /// An administrator grants a role in the portal.
     pub fn grants(&self, person: &Person, role: &str) {
         let role = self.town.onelogin.role(role).unwrap_or_else(|| self.town.onelogin.add_role(role));
         self.town.onelogin.grant(person.id(), role);
@@ -105,7 +105,7 @@ impl World {
         self.town.onelogin.login(person.id(), login)
     }
 
-    /// What was really changed at an account by the daemon, oldest first; `status` shows as it was asked.
+    /// The applied changes to an account by the daemon, oldest first; `status` shows the requested one.
     pub fn done_to(&self, person: &Person) -> Vec<String> {
         self.records(person).into_iter().map(|record| record.what).collect()
     }
@@ -121,7 +121,7 @@ impl World {
         self.town.ledger.records().into_iter().filter(ours).collect()
     }
 
-    /// The newest case of a policy about somebody.
+    /// The newest case of a policy for a subject.
     pub async fn case_about(&self, policy: &str, subject: &str) -> Option<Value> {
         let page = self.get(&format!("/v1/cases?policy={policy}&subject={subject}&limit=200")).await;
         let cases = page["items"].as_array().unwrap();
@@ -129,7 +129,7 @@ impl World {
         Some(self.get(&format!("/v1/cases/{}", newest["id"].as_str().unwrap())).await)
     }
 
-    /// Waits until the newest case of a policy about an account is in a state; its sheet then.
+    /// Waits until the newest case of a policy for an account is in a state; returns its sheet.
     pub async fn until_in(&self, policy: &str, person: &Person, state: &str) -> Value {
         let subject = format!("user/{}", person.id());
         self.until_about(policy, &subject, state).await
@@ -155,14 +155,14 @@ impl World {
         .await
     }
 
-    /// The case ended with a result.
+    /// Waits until the case is closed and asserts its result.
     pub async fn until_result(&self, policy: &str, person: &Person, result: &str) -> Value {
         let sheet = self.until_in(policy, person, "closed").await;
         assert_eq!(sheet["result"], result, "{sheet}");
         sheet
     }
 
-    /// The help desk opens a case about an account.
+    /// The help desk opens a case for an account.
     pub async fn starts(&self, policy: &str, person: &Person) -> String {
         let subject = json!({ "type": "user", "id": person.id().to_string() });
         let start = json!({ "policy": policy, "subject": subject, "reason": "lost phone, ticket 4711" });
@@ -171,7 +171,7 @@ impl World {
         answer["id"].as_str().unwrap().to_owned()
     }
 
-    /// The link of the newest mail of this subject, once it came.
+    /// Waits for the newest mail with this subject; returns its link.
     pub async fn link_in(&self, person: &Person, subject: &str) -> String {
         let what = format!("a link in {subject:?} for {}", person.applicant.email);
         self.until(&what, async |world| {
@@ -188,7 +188,7 @@ impl World {
         done.unwrap_or_else(|| panic!("a page instead of the vendor\n{}", self.log()))
     }
 
-    /// Waits until a mail of this subject went to an address; how many there are.
+    /// Waits for a mail with this subject to an address; returns the number of such mails.
     pub async fn until_mail(&self, to: &str, subject: &str) -> usize {
         self.until(&format!("{subject:?} to {to}"), async |world| {
             let mails = world.town.mailbox.mails_to(to);
@@ -198,7 +198,7 @@ impl World {
         .await
     }
 
-    /// Somebody of the desk decides.
+    /// A member of the desk decides a review.
     pub async fn decides_as(&self, token: &str, case: &Value, decision: &str) -> (StatusCode, Value) {
         let path = format!("/v1/cases/{}/decisions", case["id"].as_str().unwrap());
         let decision = json!({ "decision": decision, "reason": "seen in a video call" });
@@ -210,7 +210,7 @@ impl World {
         self.ask(Method::POST, &path, token, Some(json!({ "reason": "a test" }))).await
     }
 
-    /// The words of a case's journal, oldest first.
+    /// The kinds of a case's journal entries, oldest first.
     pub async fn words(&self, case: &Value) -> Vec<String> {
         let journal = self.journal(case).await;
         journal.iter().map(|entry| entry["what"].as_str().unwrap().to_owned()).collect()
@@ -222,7 +222,7 @@ impl World {
         notes.into_iter().map(|note| note.body).filter(|event| event["type"] == kind).collect()
     }
 
-    /// What is held against an account, as the daemon lists it.
+    /// The holds on an account, as the daemon lists them.
     pub async fn holds_on(&self, person: &Person) -> Vec<Value> {
         self.get(&format!("/v1/holds?subject={}", person.id())).await["items"].as_array().unwrap().clone()
     }

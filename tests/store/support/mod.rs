@@ -124,7 +124,7 @@ pub fn changed(case: Case) -> Commit {
     }
 }
 
-/// A case that did not exist before.
+/// A commit that opens a case.
 pub fn opens(case: Case) -> Commit {
     let mut commit = changed(case);
     for entry in commit.cases.iter_mut().flat_map(|changed| &mut changed.entries) {
@@ -145,7 +145,7 @@ pub fn open(dir: &Path) -> (Store, Opened) {
     unlocked(|| Store::open_with(dir, at(0), options())).expect("the store opens")
 }
 
-/// Other tests start processes, which hold this one's locks for the moment before they become another program.
+/// Retries while a child process of another test still holds the inherited locks, before it executes its program.
 pub fn unlocked<T>(attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
     let began = std::time::Instant::now();
     loop {
@@ -156,7 +156,7 @@ pub fn unlocked<T>(attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
     }
 }
 
-/// Journal and state say the same.
+/// Asserts that journal and state are consistent.
 pub fn assert_sound(dir: &Path) {
     let report = unlocked(|| proofd::store::verify(dir)).expect("the store can be verified");
     assert_eq!(report.different, 0, "{:?}", report.differences);
@@ -165,8 +165,7 @@ pub fn assert_sound(dir: &Path) {
 
 pub const LAST: &str = "journal/000001.log";
 
-/// A closed store with so many cases, each in a frame of its own; gives the offsets where frames begin and
-/// the end.
+/// A closed store with `cases` cases, each in a frame of its own. Returns the offsets of the frames and the end.
 pub async fn filled(dir: &Path, cases: usize) -> Vec<usize> {
     let (store, _) = open(dir);
     let mut offsets = Vec::new();
@@ -179,7 +178,7 @@ pub async fn filled(dir: &Path, cases: usize) -> Vec<usize> {
     offsets
 }
 
-/// A closed store with so many cases over segments of one or two frames.
+/// A closed store with `cases` cases, over segments of one or two frames.
 pub async fn segmented(dir: &Path, cases: usize) {
     let options = Options { segment_bytes: 200, ..options() };
     let (store, _) = Store::open_with(dir, at(0), options).unwrap();
@@ -206,7 +205,7 @@ pub fn has(store: &Store, number: usize) -> bool {
     store.case(&CaseId(format!("c{number}"))).unwrap().is_some()
 }
 
-/// Puts another file or directory in the place of one.
+/// Replaces a file or directory with another one.
 pub fn put_back(from: &Path, to: &Path) {
     if to.is_dir() {
         std::fs::remove_dir_all(to).unwrap();
