@@ -1,4 +1,4 @@
-//! The command line, as people and scripts use it: what it prints and the exit codes that they rely on.
+//! The command line for people and scripts: its output and its exit codes.
 use std::path::Path;
 
 use crate::world::people::{forges, other_name, passes};
@@ -7,7 +7,7 @@ use proofd::simulate::fault::{Fault, Mishap};
 use proofd::simulate::jumio::Permissions;
 use serde_json::{Value, json};
 
-/// Simulators and a configuration; no daemon, and the machine's own time.
+/// Simulators and a configuration, without a daemon and with the system clock.
 async fn idle() -> World {
     World::new(1, Path::new("policies"), "").await
 }
@@ -24,7 +24,7 @@ fn ends(said: &Said, code: i32, says: &[&str]) {
     for text in says {
         assert!(said.out.contains(text) || said.err.contains(text), "{text:?} is not in {said:?}");
     }
-    // What failed says so on its own channel, in one sentence of ours.
+    // A failure prints one sentence on standard error.
     assert!(!said.err.contains("panicked"), "{said:?}");
 }
 
@@ -34,7 +34,7 @@ async fn check_finds_every_mistake_with_its_place() {
     let tree = world.policies();
     let dir = tree.to_str().unwrap();
     ends(&world.say_alone(&["check", dir]), 0, &["8 of 8 policies are valid; 0 errors, 0 warnings"]);
-    // Without a configuration names are not judged, and it says so.
+    // Without a configuration, names are not checked, and the output reports that.
     let alone = tempfile::tempdir().unwrap();
     let copied = alone.path().join("policies");
     crate::world::copy_tree(&tree, &copied);
@@ -89,7 +89,7 @@ async fn doctor_says_which_part_is_ill() {
     let said = world.say(&["doctor", "--mail-to", "me@example.com"]);
     ends(&said, 0, &["test mail"]);
     assert_eq!(world.town.mailbox.mails_to("me@example.com").len(), 1);
-    // Nothing was changed anywhere.
+    // The simulators' state is unchanged.
     let changed: Vec<_> = world.town.ledger.records().into_iter().filter(|one| one.applied).collect();
     assert!(changed.iter().all(|one| one.what == "mail"), "{changed:?}");
 
@@ -113,7 +113,7 @@ async fn doctor_says_which_part_is_ill() {
         assert!(!said.out.contains("sim-secret"), "{said:?}");
     }
     std::fs::write(world.config(), &text).unwrap();
-    // A permission that the vendor's portal does not give.
+    // A permission that is missing in the vendor's portal.
     world.town.jumio.turn(|knobs| knobs.permissions = Permissions { initiate: true, retrieve: false });
     let said = world.say(&["doctor"]);
     ends(&said, 3, &["BAD Jumio: permission to read"]);
@@ -185,7 +185,7 @@ async fn cases_are_listed_shown_decided_and_ordered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stuck_case_is_told_and_tried_again() {
     let world = running().await;
-    // The vendor says that our request is wrong, which no retry would mend.
+    // The vendor reports a wrong request, which no retry fixes.
     let fault = Fault {
         path: "/account".to_owned(),
         method: Some("POST".to_owned()),
@@ -194,7 +194,7 @@ async fn a_stuck_case_is_told_and_tried_again() {
     world.town.jumio.turn(|knobs| knobs.faults = vec![fault]);
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;
-    // The person is told that it is not their fault, and is sent nowhere.
+    // The page tells the person that the fault is not theirs, and redirects nowhere.
     let pressed = world.http().post(&link).send().await.unwrap();
     assert_eq!(pressed.status(), 503, "{pressed:?}");
     assert!(pressed.text().await.unwrap().contains("your link stays valid"));
@@ -238,7 +238,7 @@ async fn a_limit_holds_and_people_release_or_drop() {
     ends(&world.say(&["limits", "drop", &ids[2].0, "--reason", "it is not"]), 1, &[]);
     let held = world.say(&["limits", "list", "--json"]).json();
     assert_eq!(held["items"], json!([]));
-    // The limit outlives a restart and its window.
+    // The limit survives a restart and the end of its window.
     world.pass(chrono::TimeDelta::days(8));
     for (number, standing) in [(0, "deleted"), (1, "deleted"), (2, "unapproved")] {
         let (_, person) = &ids[number];
@@ -255,7 +255,7 @@ async fn the_store_is_verified_when_nobody_uses_it() {
     world.goes_through(&ada, passes()).await;
     world.until_closed(&ada, "approved").await;
     ends(&world.say(&["store", "verify"]), 2, &["in use", "stop the daemon"]);
-    // A second daemon on the same store gives up and harms nothing.
+    // A second daemon on the same store exits without damage.
     ends(&world.start_in_vain(), 2, &["open"]);
     assert_eq!(world.get("/v1/cases").await["items"].as_array().unwrap().len(), 1);
     assert_eq!(world.stop(), Some(0));
@@ -304,7 +304,7 @@ async fn mistakes_of_the_configuration_have_their_line() {
     }
     ends(&world.say_alone(&["run", "--config", "nowhere.yaml"]), 2, &["nowhere.yaml"]);
     ends(&world.say_alone(&["nothing"]), 2, &["nothing"]);
-    // A clock that runs ahead must reach nobody real.
+    // An accelerated clock must not reach a real system.
     std::fs::write(world.config(), text.replace("smtp://127.0.0.1", "smtp://mail.example.com")).unwrap();
     ends(&world.say(&["run", "--rehearse", "60"]), 2, &["mail.example.com"]);
 }
@@ -349,7 +349,7 @@ async fn a_daemon_that_is_not_there_cannot_be_reached() {
 async fn the_end_waits_for_what_is_under_way_and_loses_nothing() {
     let mut world = running().await;
     let people: Vec<_> = (0..20).map(|number| world.registers(&format!("Person{number}"))).collect();
-    // In the middle of the invitations.
+    // While invitations are being sent.
     world.until("the first mail", async |world| (!world.town.mailbox.mails().is_empty()).then_some(())).await;
     assert_eq!(world.stop(), Some(0));
     assert!(world.log().contains("\"stopped\""), "{}", world.log());
@@ -365,7 +365,7 @@ async fn the_end_waits_for_what_is_under_way_and_loses_nothing() {
     ids.dedup();
     assert_eq!((ids.len(), all), (20, 20), "nobody was invited twice: calls under way were waited for");
     assert_eq!(world.cases().await.len(), 20);
-    // Ctrl-C ends it as well, and a second store user may come after.
+    // Ctrl-C also stops the daemon, and then another process can open the store.
     assert_eq!(world.stop(), Some(0));
     let list: Value = world.say(&["store", "verify", "--json"]).json();
     assert_eq!(list["differences"], json!([]));

@@ -1,6 +1,6 @@
-//! One registration, and a daemon that dies at every single commit: once before the record is written (what
-//! was just performed is not known any more), once before it is synced (what was just decided is not
-//! performed yet) and once before the high-water mark is written (the record is on disk and not acknowledged). Whatever the point, the person ends approved and invited exactly once.
+//! One registration, and a daemon that dies at every single commit: before the record is written (the performed call is
+//! forgotten), before it is synced (the decided call is not performed yet), and before the high-water mark is written
+//! (the record is on disk without an acknowledgment). In every case the person is approved and invited exactly once.
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -22,8 +22,8 @@ const REHEARSAL: &str = "PROOFD_CRASH_ORIGIN";
 const POINT: &str = "PROOFD_CRASH_POINT";
 const FACTOR: i32 = 60;
 
-/// Where the process dies: before the n-th write of the journal, before its n-th sync, or before the n-th
-/// writing of its high-water mark.
+/// The point of death: before the n-th write of the journal, before its n-th sync, or before the n-th write of its
+/// high-water mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Point {
     Write(u32),
@@ -31,7 +31,7 @@ enum Point {
     Mark(u32),
 }
 
-/// Not a test of its own: the process that the campaign starts, which is the daemon without a command line.
+/// The daemon without a command line, as a child process of the campaign. Not a test itself.
 #[test]
 fn child() {
     let Some(dir) = std::env::var_os(DIR) else { return };
@@ -52,7 +52,7 @@ async fn daemon(dir: &Path) {
     std::future::pending::<()>().await;
 }
 
-/// A store that kills its process at the point that the campaign says.
+/// A store that kills its process at the campaign's point.
 fn deadly() -> Options {
     let Ok(point) = std::env::var(POINT) else { return Options::default() };
     let (kind, number) = point.split_once(' ').unwrap();
@@ -90,7 +90,7 @@ fn spawn(dir: &Path, origin: &str, point: Option<Point>) -> Child {
     command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
-/// Plays the whole registration with a death at the point. False: the point was never reached.
+/// Runs the whole registration with a death at the point. False: the point was never reached.
 async fn survives(point: Point) -> bool {
     let world = World::new(FACTOR, Path::new("tests/data/tree"), "").await;
     let (dir, origin): (PathBuf, String) = (world.dir.path().to_owned(), world.origin());
@@ -109,7 +109,7 @@ async fn survives(point: Point) -> bool {
             child = spawn(&dir, &origin, None);
         }
         if !proven && let Some(link) = ada.link(&town) {
-            // The daemon may be down, or die in the middle of it: people press again.
+            // The daemon may be down or die during the request: the person presses again.
             if let Ok(Led::Vendor { execution }) = ada.press(&town, &link).await {
                 proven = ada.prove(&town, &execution, Script::default()).is_ok();
             }

@@ -1,4 +1,4 @@
-//! Events of other programs, from the door or the command line to a case.
+//! Events of other programs, from the HTTP interface or the command line to a case.
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const BATCHED: &str = "application/cloudevents-batch+json";
 
-/// The shipped policy, with cases that open by a CloudEvent and by nothing else.
+/// The shipped policy, changed to open cases only by a CloudEvent.
 async fn asked() -> World {
     let mut world = World::new(60, Path::new("policies"), "").await;
     let policy = world.policies().join("registration-proofing/policy.yaml");
@@ -64,7 +64,7 @@ async fn all_of_a_request_or_nothing_and_once() {
         assert_eq!((status, &problem["status"]), (expected, &json!(expected)), "{kind}: {problem}");
     }
 
-    // Ben's is sent in every mode and twice; it is one event. Of Ada's none was taken.
+    // Ben's event is sent twice in each mode and counts once. None of Ada's events was accepted.
     let structured = "application/cloudevents+json";
     let one = event("ben", &ben);
     for (kind, body) in [
@@ -86,7 +86,7 @@ async fn all_of_a_request_or_nothing_and_once() {
     assert_eq!(answer.json::<Value>().await.unwrap(), json!({ "taken": 1 }));
     case_of(&world, "Ben").await;
 
-    // What was answered with 202 outlives the daemon.
+    // An event that was answered with 202 survives a restart.
     let (status, answer) = send(&world, BATCHED, json!([event("cyd", &cyd)]).to_string()).await;
     assert_eq!((status, answer), (202, json!({ "taken": 1 })));
     world.kill();
@@ -169,7 +169,7 @@ async fn a_file_is_sent_from_the_command_line() {
 async fn targets_and_sinks_in_the_configuration() {
     let world = World::new(60, Path::new("tests/data/tree"), "").await;
     let text = std::fs::read_to_string(world.config()).unwrap();
-    // Only those that a row names.
+    // Only the sections that a row names.
     let (ours, others) = (text.find("  scim:\n").unwrap(), text.find("access:\n").unwrap());
     let text = format!("{}{}", &text[..ours], &text[others..]);
     let there = world.town.mailbox_served.web.url.trim_end_matches('/').to_owned();

@@ -1,4 +1,4 @@
-//! Why a policy did or did not fire, asked of the real daemon over its API and on the command line.
+//! Why a policy did or did not open a case, from the real daemon's API and from the command line.
 use std::path::Path;
 
 use crate::world::World;
@@ -36,7 +36,7 @@ async fn each_policy_says_why() {
     let sentence = never["says"].as_str().unwrap();
     assert!(sentence.contains("since 20") && sentence.contains("it reacts to login.risk"), "{sentence}");
 
-    // Not risky enough: the clauses with what they looked at, and what would have been enough.
+    // The risk is too low: the clauses, their values, and the smallest change that would open a case.
     world.logs_in(&ada, Some(75));
     let no = risk(&world, "clause").await;
     assert_eq!((&no["case"], &no["mode"]), (&Value::Null, &json!("enforce")));
@@ -59,7 +59,7 @@ async fn each_policy_says_why() {
     );
     let before = no["asked_at"].as_str().unwrap().to_owned();
 
-    // Risky: it opened, and what was said before is still there.
+    // The risk is high: a case opened, and the earlier decision is still listed.
     assert!(world.logs_in(&ada, Some(91)));
     let yes = risk(&world, "opened").await;
     assert_eq!(yes["says"], format!("a case opened: {}", yes["case"]["id"].as_str().unwrap()));
@@ -71,7 +71,7 @@ async fn each_policy_says_why() {
     let of_event = explained(&world, &format!("{subject}&event={key}"), "login-risk").await;
     assert_eq!(of_event["verdict"], "clause", "{of_event}");
 
-    // Every policy has its line, also those that are about somebody else.
+    // Every policy has a line, including those for other subjects.
     let all = world.get(&format!("/v1/explain?{subject}")).await;
     let policies = world.get("/v1/policies").await;
     assert_eq!(all["items"].as_array().unwrap().len(), policies["items"].as_array().unwrap().len());
@@ -94,7 +94,7 @@ async fn each_policy_says_why() {
     }
     on_the_command_line(&world, &format!("user/{}", ada.id()), &before);
 
-    // It outlives the daemon, and nothing of it is in the log.
+    // The decisions survive a restart, and no value of them is in the log.
     assert_eq!(world.stop(), Some(0));
     world.start();
     assert_eq!(explained(&world, &subject, "login-risk").await["verdict"], "opened");

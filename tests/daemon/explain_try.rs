@@ -1,5 +1,5 @@
-//! What policies would say, asked of the real daemon over its API and on the command line: of an edited tree
-//! about what was recorded, and about an event that never happened.
+//! Dry runs, over the real daemon's API and on the command line: recorded events with an edited tree, and events that
+//! never happened.
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use proofd::model::Clock as _;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// The policies as they are on disk.
+/// The policy files on disk.
 fn tree() -> BTreeMap<String, String> {
     fn walk(root: &Path, at: &Path, found: &mut BTreeMap<String, String>) {
         for entry in std::fs::read_dir(at).unwrap() {
@@ -28,7 +28,7 @@ fn tree() -> BTreeMap<String, String> {
     found
 }
 
-/// The shipped tree with an edit to the policy about risky sign-ins.
+/// The shipped tree with an edit to the policy about risky logins.
 fn edited(from: &str, to: &str) -> BTreeMap<String, String> {
     let mut tree = tree();
     let text = tree.get_mut("login-risk/policy.yaml").unwrap();
@@ -68,7 +68,7 @@ async fn what_policies_would_say() {
     by_the_sweeps(&world, &subject).await;
     another_person(&world, &ada, &subject).await;
 
-    // What was recorded, said by another tree.
+    // A recorded event with another tree.
     world.logs_in(&ada, Some(75));
     asked(&world, &subject, 1).await;
     assert!(world.logs_in(&ada, Some(40)));
@@ -87,7 +87,7 @@ async fn what_policies_would_say() {
     assert_eq!(verdicts(items), ["clause", "would_open"], "{answer}");
     assert_eq!(items[1]["revised_since"], true);
     assert!(items[1]["then"]["says"].as_str().unwrap().contains("event.score >= settings.risk_threshold"));
-    // The very event with another value, and only the newest.
+    // The same event with another value, and only the newest one.
     let key = &items[1]["event"]["key"];
     let fields = json!({"key": key, "fields": {"score": 20}});
     let question = json!({"subject": subject, "policy": "login-risk", "event": fields, "files": lower});
@@ -98,7 +98,7 @@ async fn what_policies_would_say() {
     on_the_command_line(&world, &subject);
     refusals(&world, &subject).await;
 
-    // Nothing of all that was recorded or opened, and nothing is in the log.
+    // The dry runs recorded and opened nothing, and no value is in the log.
     assert_eq!(world.cases().await, [] as [Value; 0]);
     let live = world.get(&format!("/v1/explain?subject={subject}&policy=login-risk")).await;
     assert_eq!(
@@ -108,7 +108,7 @@ async fn what_policies_would_say() {
     assert_eq!(keys(&asked(&world, &subject, 2).await), keys(&both));
     assert!(!world.log().contains(&ada.applicant.email));
 
-    // What is open is known.
+    // A dry run knows the open cases.
     assert!(world.logs_in(&ada, Some(91)));
     let case = world.until_in("login-risk", &ada, "waiting").await;
     let event = json!({"type": "login.risk", "fields": {"score": 95}});
@@ -124,7 +124,7 @@ async fn what_policies_would_say() {
 const NIGHTLY: &str = "quarterly-reverification";
 const LONG_AGO: &str = "2020-01-01T00:00:00Z";
 
-/// What the sweep of the shipped policy would make of a person.
+/// The result of the shipped policy's sweep for a person.
 async fn swept(world: &World, subject: &str, person: Value) -> Value {
     let question = json!({"subject": subject, "event": {"type": "sweep"}, "person": person});
     let answer = tried(world, question).await;
@@ -140,7 +140,7 @@ async fn by_the_sweeps(world: &World, subject: &str) {
     };
     let unseen = swept(world, subject, json!({})).await;
     assert_eq!(unseen["verdict"], "not_due", "{unseen}");
-    // The world's clock begins with the machine's: in the minute of the nightly run it may have seen her.
+    // The clock begins at the system time: in the minute of the nightly run, the run may already have seen her.
     let says = unseen["says"].as_str().unwrap();
     let sweeps = world.get("/v1/sweeps").await["items"].clone();
     let ran = sweeps
@@ -158,7 +158,7 @@ async fn by_the_sweeps(world: &World, subject: &str) {
     for part in ["due since 2020-", "the next run is at", "one run opens at most 500 cases"] {
         noted(&due, part);
     }
-    // Each no beside the first is told too.
+    // Every failing clause is reported, not only the first.
     let robot = swept(world, subject, json!({"service_account": true})).await;
     assert_eq!(robot["verdict"], "where", "{robot}");
     assert_eq!(robot["clauses"][0]["values"].as_array().unwrap().last().unwrap()["value"], true, "{robot}");
@@ -187,7 +187,7 @@ async fn never_happened(world: &World, subject: &str) {
     assert!(role.starts_with("not evaluated for login.risk; it reacts to user.role_granted"), "{role}");
     let yes = tried(world, json!({"subject": subject, "event": event(76)})).await;
     assert_eq!(of(&yes, "login-risk")["says"], "a case would open", "{yes}");
-    // The same event, said by an edited tree.
+    // The same event with an edited tree.
     let higher = edited("risk_threshold: 76", "risk_threshold: 90");
     let yes = tried(world, json!({"subject": subject, "event": event(76), "files": higher})).await;
     assert_eq!(of(&yes, "login-risk")["verdict"], "clause", "{yes}");
@@ -199,14 +199,14 @@ async fn never_happened(world: &World, subject: &str) {
         let one = of(&answer, "login-risk");
         assert_eq!((&one["verdict"], &one["notes"]), (&json!(mode), &json!([note])), "{one}");
     }
-    // By hand.
+    // A manual start.
     let hand = tried(world, json!({"subject": subject, "event": {"type": "manual"}})).await;
     assert_eq!(of(&hand, "support-reverification")["verdict"], "would_open", "{hand}");
     assert_eq!(of(&hand, "login-risk")["verdict"], "not_asked", "{hand}");
-    // Nobody.
+    // A person who does not exist.
     let none = tried(world, json!({"subject": "user/999999", "event": event(80)})).await;
     assert_eq!(of(&none, "login-risk")["verdict"], "no_subject", "{none}");
-    // A tree of which one policy is broken: the others still answer.
+    // One policy of the tree is broken: the others still answer.
     let broken = edited("mode: enforce", "mode: enforced");
     let some = tried(world, json!({"subject": subject, "event": {"type": "manual"}, "files": broken})).await;
     assert_eq!(of(&some, "login-risk")["verdict"], "not_loaded");
@@ -222,7 +222,7 @@ async fn never_happened(world: &World, subject: &str) {
     );
 }
 
-/// Another value of the person.
+/// Changes a value of the person.
 async fn another_person(world: &World, ada: &Person, subject: &str) {
     let event = json!({"type": "login.risk", "fields": {"score": 90}});
     let question = json!({"subject": subject, "event": event, "person": {"service_account": true}});

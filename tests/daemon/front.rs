@@ -1,4 +1,4 @@
-//! What a client can hold or send before it has shown who it is: on raw sockets, since a proper client would not.
+//! What an unauthenticated client can hold or send: on raw sockets, because an ordinary client would not do it.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::limits::House;
 use crate::world::World;
 
-/// A bound on what should come at once, for a machine that is busy with other tests.
+/// A timeout for immediate answers on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
 
 async fn connect(to: SocketAddr, from: u8) -> std::io::Result<TcpStream> {
@@ -22,7 +22,7 @@ async fn connect(to: SocketAddr, from: u8) -> std::io::Result<TcpStream> {
     socket.connect(to).await
 }
 
-/// Everything that comes until the other side ends.
+/// Reads until the other side closes the connection.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let _ = tokio::time::timeout(SOON, stream.read_to_end(&mut bytes)).await.expect("the other side ends");
@@ -33,7 +33,7 @@ fn status(answer: &str) -> Option<u16> {
     answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
 }
 
-/// Sends what begins a request and waits for the answer to it, without sending more.
+/// Sends the start of a request and reads the answer, without sending more.
 async fn begin(to: SocketAddr, text: &str) -> String {
     begin_from(1, to, text).await
 }
@@ -54,7 +54,7 @@ async fn no_route_reads_a_body_of_somebody_who_has_shown_nothing() {
         let expected = match route.needs {
             Needs::Nothing => 200,
             Needs::Role(_) | Needs::Webhook => 401,
-            // Which case a hint is about only its body says; more than an id has room in is refused unread.
+            // Only the body of a hint names its case; a body larger than an id is refused unread.
             Needs::Link | Needs::Hint => 404,
         };
         for token in ["", "Authorization: Bearer wrong\r\n"] {
@@ -63,7 +63,7 @@ async fn no_route_reads_a_body_of_somebody_who_has_shown_nothing() {
                     continue;
                 }
                 let head = format!("{} {path} HTTP/1.1\r\nHost: x\r\n{token}{length}\r\n", route.method);
-                // From another address each time: a stranger's share has its own test.
+                // From another address each time: another test covers the limit per address.
                 let answer = begin_from(from, to, &format!("{head}1")).await;
                 assert_eq!(status(&answer), Some(expected), "{} {path} {token}{length}", route.method);
             }
@@ -101,7 +101,7 @@ async fn a_header_and_a_body_have_their_size_and_their_time() {
         let answer = begin(to, &text).await;
         assert_eq!(status(&answer), expected, "{what}: {answer}");
     }
-    // Slow but fast enough: each part within its time.
+    // A slow client whose parts each arrive in time.
     let mut stream = connect(to, 1).await.unwrap();
     stream
         .write_all(
@@ -138,12 +138,12 @@ async fn who_sends_all_of_a_large_body_still_reads_the_refusal() {
 async fn a_known_client_keeps_its_connection_where_strangers_take_all_others() {
     let house = House::open_within(Bounds { in_all: 40, per_address: 20, ..Bounds::default() }).await;
     let to = house.listening.address;
-    // A request of a known client that is under way: its body has not come yet.
+    // A request of a known client in progress, without its body yet.
     let mut known = connect(to, 1).await.unwrap();
     let head = "POST /v1/explain HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t-ada\r\nConnection: close\r\n\
         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n";
     known.write_all(head.as_bytes()).await.unwrap();
-    // An answer to the same client shows that the first request has been looked at.
+    // An answer to the same client shows that the first request was read.
     assert_eq!(
         status(
             &begin(to, "GET /v1/cases HTTP/1.1\r\nAuthorization: Bearer t-ada\r\nConnection: close\r\n\r\n")
@@ -155,7 +155,7 @@ async fn a_known_client_keeps_its_connection_where_strangers_take_all_others() {
     for number in 0..400_u32 {
         let from = u8::try_from(1 + number % 20).unwrap();
         let mut stream = connect(to, from).await.unwrap();
-        // One that was closed already has nothing to be written to.
+        // The write fails if the connection was already closed.
         let _ = stream.write_all(b"POST /v1/plan HTTP/1.1\r\nHost: x\r\nX").await;
         held.push(stream);
         if number % 50 == 0 {
@@ -163,7 +163,7 @@ async fn a_known_client_keeps_its_connection_where_strangers_take_all_others() {
             assert_eq!(status(&alive), Some(200), "after {number}: {alive}");
         }
     }
-    // The oldest strangers were closed.
+    // The oldest unauthenticated connections were closed.
     assert_eq!(rest(&mut held[0]).await, "");
     known.write_all(b"{}").await.unwrap();
     assert_eq!(status(&rest(&mut known).await), Some(422));
@@ -184,7 +184,7 @@ async fn polled_at(world: &World) -> Option<f64> {
     line.rsplit(' ').next()?.parse().ok()
 }
 
-/// As many as this process may open, up to 20,000.
+/// The number of descriptors that this process may open, up to 20,000.
 fn half_open() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     usize::try_from(limit).unwrap().saturating_sub(1_000).clamp(100, 20_000)

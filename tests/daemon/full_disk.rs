@@ -1,4 +1,4 @@
-//! The daemon on a small disk that runs full: a real file system, mounted by the test, which needs root.
+//! The daemon on a small, full disk: a real file system, mounted by the test, which needs root.
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::systemd::hear;
 use crate::world::World;
 use crate::world::disk::Disk;
 
-/// A batch of events that no policy takes, with bytes that do not pack.
+/// A batch of incompressible events that no policy reacts to.
 fn batch(number: u64) -> Value {
     let noise = |at: u64| {
         let part = |n: u64| format!("{:016x}", (n + at).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17));
@@ -47,7 +47,7 @@ async fn a_full_disk_is_answered_503_and_the_daemon_starts_on_it_and_recovers() 
         match send(&world, taken).await {
             (StatusCode::ACCEPTED, _) => taken += 1,
             (StatusCode::SERVICE_UNAVAILABLE, wait) => break wait,
-            // A client of many events is slowed down; that is another matter.
+            // The rate limit of a client, which another test covers.
             (StatusCode::TOO_MANY_REQUESTS, _) => tokio::time::sleep(Duration::from_millis(50)).await,
             (status, _) => panic!("{status}"),
         }
@@ -65,7 +65,7 @@ async fn a_full_disk_is_answered_503_and_the_daemon_starts_on_it_and_recovers() 
     hear(&socket, "disk nearly full");
     assert_eq!(world.stop(), Some(0));
 
-    // No space at all, and no reserve to release: the start waits for space and tells systemd.
+    // No space and no reserve to release: the start waits for space and reports that to systemd.
     std::fs::remove_file(disk.at.join("reserve")).unwrap();
     let foreign = disk.fill();
     let waits = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The doors of the running daemon: who may do what, what a wrong request is told, and what forged ones do.
+//! The HTTP interface of the running daemon: permissions, answers to invalid requests, and forged requests.
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -18,7 +18,7 @@ const ROLES: [&str; 7] = ["viewer", "desk", "author", "operator", "privacy", "so
 const LOOK: &[&str] = &["viewer", "desk", "operator", "admin"];
 const POLICIES: &[&str] = &["viewer", "author", "operator", "admin"];
 
-/// A path, who may ask it, and what it answers to them.
+/// A path, the roles that may use it, and the status of its answer to them.
 type Door = (Method, &'static str, Option<Value>, &'static [&'static str], u16);
 
 fn doors() -> Vec<Door> {
@@ -43,7 +43,7 @@ fn doors() -> Vec<Door> {
         (Method::GET, "/v1/limits", None, LOOK, 200),
         (Method::POST, "/v1/limits/nobody/release", reason(), &["admin"], 404),
         (Method::POST, "/v1/limits/nobody/drop", reason(), &["admin"], 404),
-        // Allowed, but JSON alone is no event.
+        // Permitted, but plain JSON is not an event.
         (Method::POST, "/v1/events", Some(json!({})), &["source", "admin"], 415),
         (Method::GET, "/v1/policies", None, POLICIES, 200),
         (Method::GET, "/v1/policies/registration-proofing/revisions", None, POLICIES, 200),
@@ -53,7 +53,7 @@ fn doors() -> Vec<Door> {
     ]
 }
 
-/// An answer that has to be a problem document.
+/// Asserts that an answer is a problem document.
 async fn problem(answer: reqwest::Response) -> (u16, Value) {
     let status = answer.status().as_u16();
     let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
@@ -80,7 +80,7 @@ fn request(world: &World, method: &Method, path: &str, body: Option<&Value>) -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_door_opens_to_its_roles_and_to_nobody_else() {
     let world = shipped().await;
-    // In turns, since who is refused too often from one address is refused for that.
+    // In turns: too many refusals from one address lead to another refusal.
     let mut wrong =
         ["Bearer wrong", "Basic t-admin-of-the-test-world", "Bearer", "t-admin-of-the-test-world"]
             .into_iter()
@@ -161,7 +161,7 @@ async fn a_wrong_request_is_told_what_is_wrong() {
     }
 }
 
-/// OneLogin's own record of a registration, as the simulator has it.
+/// The simulated OneLogin's event of a registration.
 fn record(world: &World, user: i64) -> Value {
     let events = world.town.onelogin.events();
     let found = events.into_iter().find(|one| one["event_type_id"] == 100 && one["user_id"] == user);
@@ -179,11 +179,11 @@ async fn hook(world: &World, header: Option<&str>, body: String) -> reqwest::Res
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_takes_all_or_nothing_and_only_with_the_shared_header() {
     let mut world = World::new(60, Path::new("policies"), "").await;
-    // Only what this test sends arrives.
+    // Only the events of this test arrive.
     world.edit_config("    webhook:", "    poll_every: 30d\n    webhook:");
     world.town.onelogin.turn(|knobs| knobs.webhook.drop_every = 1);
     world.start();
-    // Its first reading is behind it, and the next one is a month away.
+    // The first poll is done, and the next one is a month away.
     world
         .until("the first reading of OneLogin", async |world| {
             let answer = world.http().get(format!("{}/metrics", world.url)).send().await.unwrap();
@@ -220,7 +220,7 @@ async fn a_hook_takes_all_or_nothing_and_only_with_the_shared_header() {
     let huge = format!("[{first},{}", " ".repeat(1 << 20));
     assert_eq!(problem(hook(&world, right, huge).await).await.0, 413);
 
-    // Ben's is taken, twice even; of Ada's none was.
+    // Ben's event is accepted, even twice; none of Ada's was.
     for body in [json!([second]).to_string(), format!("{second}\n{second}\n")] {
         assert_eq!(hook(&world, right, body).await.status(), StatusCode::OK);
     }
@@ -260,11 +260,11 @@ async fn a_forged_callback_changes_nothing() {
         assert_eq!(status, 404, "{:.80}", body);
         assert_eq!(document["detail"], "no such hook", "they all look the same");
     }
-    // The daemon's own regular readings go on meanwhile; what a callback leads to is a hint.
+    // The daemon's regular polls continue meanwhile; a callback has the effect of a hint.
     let journal = world.journal(&sheet).await;
     let moved = |entry: &Value| entry["what"] == "hinted" || entry["what"] == "step_ended";
     assert!(!journal.iter().any(moved), "{journal:?}");
-    // The right one is a reason to read, and what is read says that nobody finished.
+    // The valid callback triggers a read, which reports an unfinished run.
     let answer = world.http().post(&path).body(body(&execution).to_string()).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     world
@@ -321,7 +321,7 @@ async fn decisions_are_taken_where_the_case_allows_them_and_once() {
         async { request.send().await.unwrap() }
     };
     let approve = || json!({ "decision": "approve", "reason": "seen" });
-    // Nothing is to be decided yet.
+    // No decision is possible yet.
     let (status, document) = problem(decide(Some("k0"), approve()).await).await;
     assert_eq!((status, &document["decisions_allowed"]), (409, &json!([])), "{document}");
 
@@ -344,14 +344,14 @@ async fn decisions_are_taken_where_the_case_allows_them_and_once() {
     assert_eq!(first.status(), StatusCode::OK);
     let first: Value = first.json().await.unwrap();
     world.until_closed(&ada, "approved").await;
-    // The same request again gets the same answer, although the case has gone on.
+    // Repeating the request gives the same answer, although the case has changed.
     let again = decide(Some("k1"), approve()).await;
     assert_eq!(again.status(), StatusCode::OK);
     assert_eq!(again.json::<Value>().await.unwrap(), first);
     let other = json!({ "decision": "reject", "reason": "seen" });
     assert_eq!(problem(decide(Some("k1"), other).await).await.0, 422, "a key is for one request");
     assert_eq!(problem(decide(Some("k2"), approve()).await).await.0, 409, "it is over");
-    // A key is the caller's own.
+    // A key belongs to its caller.
     let answer = request(&world, &Method::POST, &path, Some(&approve()))
         .bearer_auth(token("t-admin"))
         .header("Idempotency-Key", "k1")
@@ -426,7 +426,7 @@ async fn a_key_stands_for_the_whole_request_and_survives_a_restart() {
         }
         world.start();
     }
-    // A key is the caller's own.
+    // A key belongs to its caller.
     assert_eq!(send(&world, "t-admin", &remind, "they asked").await.0, 200);
     assert_eq!(reminded(&world).await, once + 1);
 }

@@ -1,5 +1,5 @@
-//! How much one client may ask, on a clock that only moves when it is told to: who is counted with whom, what
-//! they are told, and who is never refused.
+//! Rate limits of clients, with a clock that the test advances: which requests count together, the answer to a client
+//! over the limit, and the clients without a limit.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use proofd::rollout;
 use proofd::store::Store;
 use reqwest::{Client, Method};
 
-/// The doors of an engine that does nothing, on a real socket.
+/// The HTTP interface of an idle engine, on a real socket.
 pub struct House {
     clock: Virtual,
     pub engine: Engine,
@@ -71,14 +71,14 @@ impl House {
         Self { clock, engine, listening, client, _dir: dir }
     }
 
-    /// Before its directory goes: a store that cannot sync ends the process.
+    /// Closes the store before its directory is removed: a store that cannot sync ends the process.
     pub async fn close(self) {
         self.listening.stop().await;
         self.engine.store().close().await.unwrap();
     }
 
-    /// Asks so often and counts the answers by status. A refusal is a problem document that says when to
-    /// come back.
+    /// Sends a request several times and counts the answers by status. A refusal must be a problem document with the
+    /// time of the next attempt.
     async fn ask(&self, ask: Ask, times: usize) -> BTreeMap<u16, usize> {
         let mut answers = BTreeMap::new();
         for _ in 0..times {
@@ -126,30 +126,30 @@ fn post(path: &'static str, token: &'static str, body: &'static str) -> Ask {
     Ask { method: Method::POST, path, token, body }
 }
 
-/// Milliseconds that pass first, what is asked and how often, and how often which status comes back.
+/// Milliseconds to advance first, the request, its number of repetitions, and the expected count per status.
 type Row = (i64, Ask, usize, &'static [(u16, usize)]);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_client_has_a_share_of_its_own_and_strangers_have_one_an_address() {
     let login = r#"[{"uuid":"u","event_timestamp":"2026-01-05 09:00:00 UTC","event_type_id":5,"user_id":1}]"#;
     let rows: Vec<Row> = vec![
-        // A program with a token: a burst, then fifty a second, whatever it asks for.
+        // A program with a token: a burst, then fifty requests a second, for all paths together.
         (0, get("/v1/cases", "t-ada"), 210, &[(200, 200), (429, 10)]),
         (0, get("/v1/policies", "t-ada"), 1, &[(429, 1)]),
         (0, get("/v1/cases", "t-bob"), 10, &[(200, 10)]),
         (100, get("/v1/cases", "t-ada"), 7, &[(200, 5), (429, 2)]),
-        // A person's link; that its case is gone is another matter.
+        // A person's link counts by itself, even if its case does not exist.
         (0, get("/v/ours", ""), 40, &[(404, 30), (429, 10)]),
         (0, post("/v/ours", "", ""), 1, &[(429, 1)]),
         (0, get("/v/another", ""), 5, &[(404, 5)]),
-        // Strangers behind one address: wrong tokens, broken links, wrong hooks all count together.
+        // Unauthenticated requests from one address: wrong tokens, invalid links and wrong hooks count together.
         (0, get("/v1/cases", "guess"), 20, &[(401, 20)]),
         (0, get("/v/c1.v1.00", ""), 10, &[(404, 10)]),
         (0, post("/hooks/jumio/guess", "", "{}"), 10, &[(404, 10)]),
         (0, post("/hooks/onelogin", "guess", login), 15, &[(401, 10), (429, 5)]),
         (0, post("/hooks/jumio/guess", "", "{}"), 1, &[(429, 1)]),
         (0, get("/v1/cases", ""), 1, &[(429, 1)]),
-        // And still nobody else is refused from there: not a known client, not a vendor, not monitoring.
+        // Other clients at that address are still served: a known client, a vendor, monitoring.
         (0, get("/v1/cases", "t-bob"), 10, &[(200, 10)]),
         (0, get("/v/another", ""), 5, &[(404, 5)]),
         (0, post("/hooks/onelogin", "shared", login), 300, &[(200, 300)]),
@@ -157,7 +157,7 @@ async fn each_client_has_a_share_of_its_own_and_strangers_have_one_an_address() 
         (0, get("/metrics", ""), 300, &[(200, 300)]),
         (0, get("/readyz", ""), 300, &[(200, 300)]),
         (0, get("/person.css", ""), 100, &[(200, 100)]),
-        // After a second there are five more for them.
+        // After one second, five more are allowed.
         (1_000, get("/v1/cases", "guess"), 7, &[(401, 5), (429, 2)]),
     ];
     let house = House::open().await;

@@ -1,12 +1,12 @@
-//! A store that lost something, seen from outside: the daemon does not start, and what a person accepted shows
-//! for ever after.
+//! A store with lost data, seen from outside: the daemon does not start, and an accepted loss stays visible
+//! permanently.
 use std::path::{Path, PathBuf};
 
 use crate::world::people::passes;
 use crate::world::{Said, World};
 use reqwest::{Method, StatusCode};
 
-/// A daemon that has approved somebody, and was killed.
+/// A daemon that approved a person and was then killed.
 async fn approved() -> World {
     let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
     world.start();
@@ -86,7 +86,7 @@ async fn a_flipped_bit_in_the_last_acknowledged_frame_is_not_passed_off_as_a_tor
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing was changed");
 }
 
-/// One flipped bit in the middle: it is turned back, the next frame proves it, and nothing else happens.
+/// One flipped bit in the middle: it is repaired, the next frame proves the repair, and nothing else changes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_bit_in_the_middle_is_turned_back_and_stops_nobody() {
     let mut world = approved().await;
@@ -111,8 +111,8 @@ async fn a_flipped_bit_in_the_middle_is_turned_back_and_stops_nobody() {
     world.until_closed(&bob, "approved").await;
 }
 
-/// An overwritten block: the case in it is quarantined and named, everybody else goes on, and the person whose
-/// case it is goes on after a retry. The first block holds the policies too.
+/// An overwritten block: its case is quarantined and named, and all other cases continue. The quarantined case
+/// continues after a retry. The first block also contains the policies.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overwritten_block_stops_the_case_in_it_and_nobody_else() {
     for harmed in [0, 1] {
@@ -125,7 +125,7 @@ async fn overwritten(harmed: usize) {
     let path = last_segment(&world);
     let (mut people, mut starts) = (Vec::new(), vec![36]);
     for name in ["Ada", "Bob", "Cyd"] {
-        // What each start writes is read without what was written before.
+        // Each start's records are readable without the earlier ones.
         world.start();
         let person = world.registers(name);
         world.link(&person).await;

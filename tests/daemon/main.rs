@@ -1,33 +1,33 @@
-//! The real daemon, as a child process with simulated vendors beside it.
+//! The real daemon as a child process, with simulated vendors.
 //!
 //! | file | what |
 //! |---|---|
 //! | `cli` | the command line |
 //! | `crash` | a death at every single commit |
 //! | `events` | events of other programs |
-//! | `explain` | why a policy did or did not fire |
-//! | `explain_try` | what policies would say |
-//! | `front` | what a client can hold or send before it has shown who it is |
-//! | `full_disk` | a disk that runs full |
-//! | `http` | who may do what at the doors |
-//! | `limits` | how much one client may ask |
-//! | `loss` | a store that lost something |
-//! | `mission` | what proofd is for, row by row |
-//! | `openapi` | the document of the API, and the daemon against it |
-//! | `operators` | what an operator reads when something is wrong |
-//! | `outages` | vendors that are down |
-//! | `plan` | an edit whose harm only the past shows |
+//! | `explain` | why a policy did or did not open a case |
+//! | `explain_try` | dry runs |
+//! | `front` | what an unauthenticated client can hold or send |
+//! | `full_disk` | a full disk |
+//! | `http` | permissions of the HTTP interface |
+//! | `limits` | rate limits of clients |
+//! | `loss` | a store with lost data |
+//! | `mission` | the use cases, row by row |
+//! | `openapi` | the OpenAPI document, and the daemon compared with it |
+//! | `operators` | what an operator reads about a problem |
+//! | `outages` | unavailable vendors |
+//! | `plan` | an edit whose harm only the back-test shows |
 //! | `registration` | the shipped registration policy, from the form to the end |
 //! | `reload` | policies change, in every way in which files change |
-//! | `repeated` | a change that is asked for twice |
-//! | `revisions` | released, reverted, migrated |
+//! | `repeated` | repeated change requests |
+//! | `revisions` | release, revert, migration |
 //! | `shadow` | shadow policies beside a live one |
-//! | `standing` | what runs of a policy that left, came back, got another name or lost its tests |
-//! | `stranded` | a name that open cases need is gone from the configuration |
-//! | `systemd` | what systemd is told |
-//! | `toys` | providers that are no part of the program |
-//! | `trust` | proofs of somebody else let nobody in |
-//! | `watch` | what monitoring reads |
+//! | `standing` | the active revision of a policy that is removed, restored, renamed or loses its tests |
+//! | `stranded` | a name that open cases need is removed from the configuration |
+//! | `systemd` | notifications to systemd |
+//! | `toys` | providers outside of the program |
+//! | `trust` | another person's proof admits no one |
+//! | `watch` | data for monitoring |
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -1,5 +1,5 @@
-//! The document of the API, and the daemon against it: schemathesis, which neither side of this project wrote, makes
-//! requests of the document, valid and invalid ones, and compares what the daemon answers with it.
+//! The OpenAPI document, and the daemon compared with it. schemathesis, an independent program, generates valid and
+//! invalid requests from the document and checks the daemon's answers.
 use std::path::Path;
 use std::process::Command;
 
@@ -10,9 +10,9 @@ use reqwest::Method;
 use serde_json::Value;
 
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
-/// Random requests for each operation, besides those that the document itself leads to.
+/// Random requests for each operation, besides those that the document itself contains.
 const EXAMPLES: &str = "8";
-/// Below what the daemon allows a token.
+/// Below the daemon's rate limit of a token.
 const RATE: &str = "45/s";
 
 #[tokio::test(flavor = "multi_thread")]

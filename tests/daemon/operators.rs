@@ -1,4 +1,4 @@
-//! What somebody who looks after the daemon reads when something is not as it should be.
+//! The information for an operator when something is wrong.
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::world::{Said, World, copy_tree, edit};
 use serde_json::Value;
 
-/// A world with a policy that goes on, and one that opens cases for registrations.
+/// Two policies: `proofing` for registrations, and `other`, which is started by hand.
 async fn two() -> World {
     let world = World::new(60, Path::new("tests/data/tree"), "").await;
     copy_tree(&world.policies().join("proofing"), &world.policies().join("other"));
@@ -42,11 +42,11 @@ async fn a_policy_that_is_gone_is_listed_while_its_cases_are_open() {
     let ada = world.registers("Ada");
     world.link(&ada).await;
     fs::rename(world.policies().join("proofing"), world.dir.path().join("aside")).unwrap();
-    // It asks for proof, so its removal waits for a release.
+    // The policy asks for proof, so its removal waits for a release.
     says(&world.say(&["policy", "reload"]), 1, &["proofing", "needs_release"]);
     says(&world.say(&["policy", "release", "proofing", "--reason", "replaced"]), 0, &["proofing"]);
     says(&world.say(&["policy", "list"]), 0, &["gone", "1 open case goes on"]);
-    // Every line has every key, whatever the policy is like.
+    // Every line has every key, for every state of a policy.
     let list = world.say(&["policy", "list", "--json"]).json();
     let keys = |line: &Value| line.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     let lines = list["items"].as_array().unwrap();
@@ -71,7 +71,7 @@ async fn a_policy_that_is_gone_is_listed_while_its_cases_are_open() {
         1,
         &["proofd policy show proofing"],
     );
-    // And it comes back as it says.
+    // Restoring the folder restores the policy, as the output announced.
     fs::rename(world.dir.path().join("aside"), world.policies().join("proofing")).unwrap();
     let back = world.say(&["policy", "reload"]);
     says(&back, 0, &["active"]);
@@ -87,7 +87,7 @@ async fn a_move_of_cases_says_where_each_is_now() {
     says(&world.say(&["case", "migrate", "--policy", "proofing"]), 0, &["proofing has no open cases"]);
     let ada = world.registers("Ada");
     world.link(&ada).await;
-    // It has the revision already, so it cannot move.
+    // The case already has the revision, so it cannot move.
     let look = world.say(&["case", "migrate", "--policy", "proofing", "--json"]);
     assert_eq!(look.code, Some(1), "{look:?}");
     let line = &look.json()["items"][0];

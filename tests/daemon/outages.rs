@@ -1,4 +1,4 @@
-//! Vendors that are down while people register: no case fails by it, and all of them end as they should.
+//! Vendors that are down during registrations: no case fails, and every case ends as it should.
 use std::path::Path;
 
 use crate::world::World;
@@ -49,7 +49,7 @@ async fn vendors_that_are_down_fail_nobody() {
         let execution = world.presses(&ada, &link).await;
         outage(&world, true);
         ada.applicant.prove(&world.town, &execution, passes()).unwrap();
-        // The daemon has met the outage.
+        // The daemon has noticed the outage.
         world
             .until(&format!("a failed attempt while {what}"), async |world| {
                 let journal = world.journal(&world.sheet(&ada).await?).await;
@@ -81,7 +81,7 @@ async fn a_start_that_the_vendor_cannot_serve_yet_makes_the_person_wait_and_goes
     world.until_closed(&ada, "approved").await;
 }
 
-/// Whoever looks sees that OneLogin is down, and why a case does not go on.
+/// The API shows that OneLogin is down, and why a case does not continue.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_seen_from_outside() {
     let world = shipped().await;
@@ -114,7 +114,7 @@ async fn an_outage_is_seen_from_outside() {
         .await;
 }
 
-/// OneLogin asks one call to wait: no other call is sent to it before that time either.
+/// If OneLogin asks one call to wait, no other call is sent before that time either.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_that_asks_to_wait_is_left_alone() {
     let world = shipped().await;

@@ -1,4 +1,4 @@
-//! Who may decide: persons and not tokens, members of the queue's team, tokens that are long, different and in time.
+//! Who may decide: persons instead of tokens, members of the queue's team, with tokens that are long, unique and valid.
 use std::path::Path;
 
 use reqwest::{Method, StatusCode};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::world::people::Person;
 use crate::world::{World, edit, token};
 
-/// Two tokens of one person, one of another, one without a person, one of another team, and two whom reviews exclude.
+/// Two tokens of one person, one of another, one without a person, one of another team, and two that reviews exclude.
 const TOKENS: &str = "    - {name: Ida, role: desk, person: ida@example.com, teams: [lookers, leaders], token: t-ida-of-the-test-world}
     - {name: Ida at home, role: desk, person: IDA@example.com, teams: [lookers], token: t-ida-2-of-the-test-world}
     - {name: Jo, role: desk, person: jo@example.com, teams: [lookers, leaders], token: t-jo-of-the-test-world}
@@ -43,7 +43,7 @@ async fn a_review_compares_persons_and_is_the_teams() {
     let (world, person) = world().await;
     let case = opened(&world, "second-look", &person).await;
     refused(&world, &case, "t-clerk", "not a member of the team lookers").await;
-    // An admin decides as a member of the team, too.
+    // An admin must be a member of the team, too.
     refused(&world, &case, "t-admin", "not a member of the team lookers").await;
     refused(&world, &case, "t-nobody", "no person").await;
     refused(&world, &case, "t-manager", "never: manager").await;
@@ -52,7 +52,7 @@ async fn a_review_compares_persons_and_is_the_teams() {
     assert_eq!(world.orders_as("t-ida", &case, "claim").await.0, StatusCode::OK);
     refused(&world, &case, "t-jo", "has claimed this review").await;
     assert_eq!(world.orders_as("t-jo", &case, "release").await.0, StatusCode::CONFLICT);
-    // The other token of the person who claimed it.
+    // The other token of the person who claimed the review.
     assert_eq!(world.decides_as("t-ida-2", &case, "fine").await.0, StatusCode::OK);
     refused(&world, &case, "t-ida", "has decided already").await;
     refused(&world, &case, "t-ida-2", "has decided already").await;
@@ -147,10 +147,10 @@ async fn a_queue_that_nobody_can_decide_is_said_at_the_start_and_by_check() {
         "{said:?}"
     );
     let (status, report) = world.ask(Method::POST, "/v1/policies/reload", "t-author", Some(json!({}))).await;
-    // The edit is parked too: others decide.
+    // The edit is also parked: other persons decide.
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{report}");
     assert!(report["text"].as_str().unwrap().contains("P0665"), "{report}");
-    // One person is left in the team that has to be two.
+    // The team needs two members and has only one left.
     let text = std::fs::read_to_string(world.config()).unwrap();
     let one = |line: &str| match line.split_once("person: ") {
         Some((before, after)) => {
@@ -164,7 +164,7 @@ async fn a_queue_that_nobody_can_decide_is_said_at_the_start_and_by_check() {
     assert!(said.out.contains("P0666 too-few-persons") && said.out.contains("needs 2"), "{said:?}");
 }
 
-/// Somebody who edits and releases, with two tokens.
+/// An author with two tokens who may also release.
 const ADMINS: &str =
     "    - {name: Rel, roles: [author, admin], person: rel@example.com, token: t-rel-of-the-test-world}
     - {name: Rel at home, role: admin, person: rel@example.com, token: t-rel-2-of-the-test-world}
@@ -187,11 +187,11 @@ async fn an_edit_is_released_by_somebody_else_than_who_pushed_it() {
         let (status, answer) = world.ask(Method::POST, path, token, Some(json!({ "reason": "read" }))).await;
         (status, answer["detail"].as_str().unwrap_or_default().to_owned())
     };
-    // Pushed through the API. On a slow machine the daemon may have seen the files by itself before.
+    // Pushed through the API. On a slow machine the daemon may notice the files itself first.
     let mut days = 0;
     let refused = loop {
         days += 1;
-        // Shorter each time: a longer grace would not wait.
+        // Shorter each time: a longer grace would not be parked.
         push(60 - days);
         world.ask(Method::POST, "/v1/policies/reload", "t-rel", None).await;
         let (status, says) = release("t-rel").await;
@@ -203,7 +203,7 @@ async fn an_edit_is_released_by_somebody_else_than_who_pushed_it() {
     assert!(refused.contains("another person must release it"), "{refused}");
     assert!(release("t-rel-2").await.1.contains("pushed this edit"));
     assert_eq!(release("t-admin").await, (StatusCode::OK, String::new()));
-    // Written in place: who did it is not known, so two persons release it.
+    // Written in place: the author is unknown, so two persons must release it.
     push(1);
     let parked = async |world: &World| {
         let list = world.get("/v1/policies").await;

@@ -1,5 +1,5 @@
-//! An edit whose harm no file shows, and the recorded past does: `proofd plan` tells it before, the daemon
-//! parks it with the list of people, and a release lets it run.
+//! An edit whose harm only the recorded events show. `proofd plan` reports it before the activation, the daemon parks
+//! it with the list of people, and a release activates it.
 use std::path::Path;
 
 use crate::world::people::{forges, passes};
@@ -7,7 +7,7 @@ use crate::world::{World, copy_tree, edit};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// Deletes if a setting says so, which is nothing that a list of effects can tell.
+/// A policy that deletes depending on a setting, which a list of effects cannot show.
 async fn started(more: &str) -> World {
     let mut world = World::new(60, Path::new("tests/data/tree"), more).await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);
@@ -37,7 +37,7 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
     let open = world.registers("Ben");
     world.link(&open).await;
 
-    // Looked at from elsewhere, before the daemon has it.
+    // Previewed from another directory, before the daemon reads it.
     let aside = world.dir.path().join("edited");
     copy_tree(&world.policies(), &aside);
     edit(&aside.join("proofing/policy.yaml"), "strict: false", "strict: true");
@@ -70,7 +70,7 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
         (&delete["newly"], &delete["before"]["most"], &delete["after"]["least"]),
         (&json!({ "least": 3, "most": 3 }), &json!(0), &json!(3))
     );
-    // Only authors ask, and what is asked changes nothing.
+    // Only authors may plan, and a plan changes nothing.
     let body = json!({ "files": {} });
     let (status, _) = world.ask(Method::POST, "/v1/plan", "t-viewer", Some(body)).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
@@ -85,7 +85,7 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
     assert!(show.out.contains("Trudy Tester") && show.out.contains("3 additional people"), "{show:?}");
     let again = stands(&world).await;
     assert_eq!((&again["state"], &again["why"]), (&parked["state"], &parked["why"]));
-    // What the past said once stands over a restart, and the list comes back.
+    // The result of the back-test survives a restart, and so does the list.
     assert_eq!(world.stop(), Some(0));
     world.start();
     let again = stands(&world).await;
@@ -119,7 +119,7 @@ async fn a_setting_that_decides_waits_whatever_the_past_says_and_a_bad_tree_has_
     let (code, out, _) = plan("nothing", &world);
     assert_eq!(code, Some(0), "{out}");
     assert!(out.contains("no active policy would change"), "{out}");
-    // A file that a policy does not use any more is not said to be deleted.
+    // A file that a policy no longer uses is not reported as deleted.
     let template = aside.join("shared/templates/proof-second");
     copy_tree(&aside.join("shared/templates/proof-invite"), &template);
     edit(&aside.join("proofing/policy.yaml"), "template: proof-invite", "template: proof-second");

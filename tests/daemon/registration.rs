@@ -1,5 +1,5 @@
-//! The shipped registration policy, from the form to the end, with the real daemon and simulated vendors.
-//! What counts is what the simulators recorded: who was approved, invited, deleted, and which mails came.
+//! The shipped registration policy, from the form to the end, with the real daemon and simulated vendors. The tests
+//! assert the simulators' records: approvals, invitations, deletions and mails.
 use std::path::Path;
 
 use crate::world::World;
@@ -11,7 +11,7 @@ use proofd::simulate::ledger::System;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// The daemon with the shipped policies; a minute is a second.
+/// The daemon with the shipped policies; a minute takes a second.
 async fn shipped() -> World {
     let mut world = World::new(60, Path::new("policies"), "").await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);
@@ -19,7 +19,7 @@ async fn shipped() -> World {
     world
 }
 
-/// Somebody, what the vendor finds, and where that leads.
+/// A person, the vendor's result, and the state that follows.
 struct Row {
     name: &'static str,
     script: fn() -> Script,
@@ -55,7 +55,7 @@ async fn everybody_stands_where_the_vendor_and_the_policy_say() {
         row("Otherface", || ends(Outcome::FaceMismatch), "in_review"),
         row("Nolabel", || rejects("dataChecks:MISMATCHING_DATAPOINTS"), "in_review"),
         row("Unheardof", || rejects("imageChecks:SOMETHING_NEW"), "in_review"),
-        // Called passed by the vendor, without what the pass must rest on.
+        // The vendor reports a pass, but the required checks are missing.
         row("Notlive", || ends(Outcome::PassWithout), "in_review"),
         row("Empty", || ends(Outcome::PassEmpty), "in_review"),
         row(
@@ -78,7 +78,7 @@ async fn everybody_stands_where_the_vendor_and_the_policy_say() {
                     .then_some(sheet)
             })
             .await;
-        // A case in grace shows no result yet: it may still be undone.
+        // A case in grace shows no result yet, because it can still be undone.
         if row.state == "closed" {
             assert_eq!(sheet["result"], row.result, "{} {sheet}", row.name);
         }
@@ -99,11 +99,11 @@ async fn a_pass_is_approved_and_invited_once() {
     assert_eq!(world.standing(&ada), ("approved", 1));
     assert_eq!((world.applied("user.approve", &ada), world.applied("user.delete", &ada)), (1, 0));
     assert_eq!(sheet["attempts"], 1, "{sheet}");
-    // Days later nothing more has happened.
+    // Days later, nothing more has happened.
     world.pass(TimeDelta::days(15));
     assert_eq!(world.standing(&ada), ("approved", 1));
     assert_eq!(world.subjects(&ada), ["Please confirm who you are", "Your identity was confirmed"]);
-    // Their link says kindly that it is over.
+    // The page of the link explains politely that the case has ended.
     let (status, _) = ada.applicant.look(&world.link(&ada).await).await.unwrap();
     assert_eq!(status, StatusCode::GONE);
 }
@@ -138,7 +138,7 @@ async fn another_name_goes_to_the_desk_which_decides() {
     }
 }
 
-/// A forger up to the mail that declines, with its link.
+/// A forger, up to the rejection mail with its link.
 async fn declined(world: &World) -> (Person, Value, String) {
     let carla = world.registers("Carla");
     world.goes_through(&carla, forges()).await;
@@ -220,7 +220,7 @@ async fn a_blurred_picture_is_tried_again_by_a_new_link_and_the_old_one_is_dead(
     assert!(matches!(led, Led::Page(StatusCode::GONE, _)), "{led:?}");
     let second = world.goes_through_by(&bruno, &new, passes()).await;
     assert_ne!(first, second);
-    // The vendor holds the first try against nobody: the same person came again in the same case.
+    // The first attempt counts against no one: the same person tries again in the same case.
     let sheet = world
         .until("an end", async |world| {
             let sheet = world.sheet(&bruno).await?;
@@ -282,13 +282,13 @@ async fn silence_is_reminded_then_expires_then_is_deleted() {
 async fn who_leaves_the_vendors_page_can_come_back_to_a_fresh_session() {
     for expired in [Expired::New, Expired::Old, Expired::NotFound] {
         let mut world = shipped().await;
-        // Some tenants show an expired run as rejected with the highest risk. Nobody was rejected.
+        // Some tenants show an expired run as rejected with the highest risk. No person was rejected.
         world.town.jumio.turn(|knobs| knobs.expired = expired);
         let eve = world.registers("Eve");
         let link = world.link(&eve).await;
         let first = world.presses(&eve, &link).await;
         world.town.jumio.open(&first).unwrap();
-        // Still the same session while it lives.
+        // The same session, as long as it is valid.
         assert_eq!(world.presses(&eve, &link).await, first);
         world.town.jumio.abandon(&first).unwrap();
         world.pass(TimeDelta::days(1));
@@ -317,10 +317,10 @@ async fn opening_a_link_starts_nothing() {
     }
     let head = world.http().head(&link).send().await.unwrap();
     assert_eq!(head.status(), StatusCode::OK);
-    // Another look at the case, after everything above was answered.
+    // The case after all of the above was answered.
     let sheet = world.until_state(&ada, "waiting").await;
     assert_eq!(sheet["attempts"], 0);
-    // The invitation's own call may still be writing down that the mail was taken.
+    // The invitation's own call may still be recording its result.
     let calls = sheet["calls"].as_array().unwrap();
     assert!(calls.iter().all(|call| call["action"] == "mail"), "{sheet}");
     assert!(world.town.jumio.executions().is_empty());
@@ -333,7 +333,7 @@ async fn opening_a_link_starts_nothing() {
 async fn a_trusted_domain_opens_no_case_and_why_is_kept() {
     let mut world = shipped().await;
     let grace = world.registers_from("Grace", "example.com");
-    // Somebody who comes later has been invited, so the earlier event was dealt with.
+    // A person who comes later has an invitation, so the earlier event was handled.
     let ada = world.registers("Ada");
     world.link(&ada).await;
     assert!(world.case_of("Grace").await.is_none());
@@ -367,7 +367,7 @@ async fn webhook_and_poller_bring_a_registration_twice_and_it_opens_one_case() {
         world.link(person).await;
     }
     let registered = world.now();
-    // Every channel has had its say once the poller has come by twice since.
+    // After two more polls, every channel has delivered its events.
     let mut polled = Vec::new();
     world
         .until("two polls", async |world| {
@@ -409,7 +409,7 @@ async fn a_result_counts_for_its_own_session_only() {
     let mine = world.presses(&bad, &world.link(&bad).await).await;
     let theirs = world.goes_through(&good, passes()).await;
     world.until_closed(&good, "approved").await;
-    // Somebody points the callback of one case at the passed run of another.
+    // The callback of one case is sent with the passed run of another.
     let path = world.execution(&mine).order.callback_url.expect("callbacks are configured");
     let others = world.execution(&theirs);
     let callback = json!({
@@ -421,11 +421,11 @@ async fn a_result_counts_for_its_own_session_only() {
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
     let sheet = world.until_state(&bad, "waiting").await;
     assert_eq!(sheet["steps"]["proof"]["outcome"], Value::Null, "{sheet}");
-    // A late callback of a session that was tried again changes nothing either.
+    // A late callback of a replaced session has no effect either.
     let link = world.link(&bad).await;
     bad.applicant.prove(&world.town, &mine, blurs()).unwrap();
     let link = world.newer_link(&bad, &link).await;
-    // The mail is there before its end is written down.
+    // The mail arrives before its result is recorded.
     let written = async |world: &World| {
         let journal = world.journal(&sheet).await;
         (journal.last()?["what"] == "call_done").then_some(journal.len())
@@ -463,7 +463,7 @@ async fn somebody_who_is_gone_ends_the_case_without_an_effect() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn looking_at_a_page_writes_nothing_and_a_return_is_noticed() {
-    // So slow that no reading of its own falls due.
+    // The clock is too slow for a regular poll.
     let mut world = World::new(2, Path::new("policies"), "").await;
     world.start();
     let ada = world.registers("Ada");

@@ -1,5 +1,5 @@
-//! Policies change under the running daemon, in every way in which files change: it takes what is good, keeps
-//! what ran where something is bad, says which, and recovers by itself.
+//! Policies change under the running daemon in every way in which files change. It activates valid policies, keeps the
+//! active revision of invalid ones, reports which, and recovers without a command.
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const TITLE: &str = "title: Proof of identity";
 
-/// Two policies: `proofing` for registrations, and `other`, which nobody starts.
+/// Two policies: `proofing` for registrations, and `other`, which no event starts.
 async fn two(more: &str) -> World {
     let world = World::new(60, Path::new("tests/data/tree"), more).await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);
@@ -37,7 +37,7 @@ fn retitle(tree: &Path, name: &str, title: &str) {
     edit(&file, old, &format!("title: {title}"));
 }
 
-/// How a policy stands: its state and its title.
+/// The state and the title of a policy.
 fn standing(list: &Value, name: &str) -> (String, String) {
     let items = list["items"].as_array().unwrap();
     let line = items.iter().find(|line| line["name"] == name);
@@ -46,7 +46,7 @@ fn standing(list: &Value, name: &str) -> (String, String) {
 }
 
 impl World {
-    /// Waits until the daemon has seen the tree by itself.
+    /// Waits until the daemon has noticed a change of the tree.
     async fn until_policies(&self, what: &str, expected: &[(&str, &str, &str)]) -> Value {
         self.until(what, async |world| {
             let list = world.get("/v1/policies").await;
@@ -68,7 +68,7 @@ impl World {
         .await
     }
 
-    /// The verdict as everybody hears it: the API, the command's exit code, the metric.
+    /// Asserts the result of a reload in the API, the command's exit code and the metric.
     async fn hears(&self, ok: bool) -> Value {
         let said = self.say(&["policy", "reload", "--json"]);
         assert_eq!(said.code, Some(i32::from(!ok)), "{said:?}");
@@ -92,7 +92,7 @@ impl World {
     }
 }
 
-/// A way to bring the tree to a state in which `proofing` has this title.
+/// A way to give `proofing` a new title.
 type Change = fn(&Path, &str);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,7 +158,7 @@ async fn every_way_to_change_files_is_seen() {
 async fn links_that_are_pointed_elsewhere_are_seen() {
     let mut world = two("").await;
     let dir = world.dir.path().to_owned();
-    // A release folder behind a link, as deployment tools lay it out.
+    // A release folder behind a link, as deployment tools create it.
     fs::rename(world.policies(), dir.join("v1")).unwrap();
     copy_tree(&dir.join("v1"), &dir.join("v2"));
     retitle(&dir.join("v2"), "proofing", "Second release");
@@ -171,7 +171,7 @@ async fn links_that_are_pointed_elsewhere_are_seen() {
     };
     point("v2");
     world.until_policies("the second release", &[("proofing", "active", "Second release")]).await;
-    // In the folder that the link points to now, and not in the old one.
+    // A change in the folder that the link points to now, not in the old one.
     retitle(&dir.join("v2"), "proofing", "Second release, mended");
     world.until_policies("the mended release", &[("proofing", "active", "Second release, mended")]).await;
     point("v1");
@@ -239,12 +239,12 @@ async fn a_bad_policy_keeps_its_last_good_revision_and_the_others_move() {
         assert_eq!(world.metric("proofd_policies_not_active").await, 1.0);
         assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK, "{what}");
     }
-    // People who register meanwhile are served by what ran.
+    // Registrations meanwhile use the active revision.
     let ada = world.registers("Ada");
     world.goes_through(&ada, passes()).await;
     let sheet = world.until_closed(&ada, "approved").await;
     assert_eq!(sheet["revision"], revision(&before));
-    // The write is completed: nobody has to ask.
+    // The write is completed: the daemon notices it without a command.
     fs::write(policy(&tree, "proofing"), &good).unwrap();
     world.until_verdict("recovery", true).await;
     world.hears(true).await;
@@ -274,7 +274,7 @@ async fn a_tree_that_is_gone_or_empty_stops_nothing() {
         assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK, "{what}");
         let person = world.registers(&format!("During{}", what.replace(' ', "")));
         world.link(&person).await;
-        // As it was: seen without being asked.
+        // Restored: noticed without a command.
         if tree.is_dir() {
             fs::remove_dir(&tree).unwrap();
         } else if tree.symlink_metadata().is_ok() {
@@ -299,11 +299,11 @@ async fn open_cases_keep_the_revision_that_they_opened_with() {
     let cleo = world.registers("Cleo");
     world.goes_through(&cleo, passes()).await;
     let new = world.until_closed(&cleo, "approved_anew").await;
-    // The link of the old revision leads on, and the case ends as it began.
+    // The link of the old revision works, and its case ends with that revision.
     world.goes_through_by(&ada, &first, passes()).await;
     let old = world.until_closed(&ada, "approved").await;
     assert_ne!(old["revision"], new["revision"]);
-    // Also when the policy is gone from the tree and the daemon starts anew.
+    // Also if the policy is removed from the tree and the daemon restarts.
     fs::remove_dir_all(tree.join("proofing")).unwrap();
     world
         .until("the policy's end", async |world| {
@@ -391,7 +391,7 @@ async fn all_or_nothing_keeps_every_edit_back() {
     copy_tree(&tree.join("other"), &tree.join("third"));
     edit(&policy(&tree, "third"), "policy: other", "policy: third");
     world.start();
-    // One edit is bad, one is good, one policy is gone, one is new: nothing of it counts.
+    // One invalid edit, one valid edit, one removed policy, one new policy: none of them takes effect.
     let good = fs::read_to_string(policy(&tree, "proofing")).unwrap();
     let aside = world.dir.path().join("third");
     fs::rename(tree.join("third"), &aside).unwrap();
@@ -410,7 +410,7 @@ async fn all_or_nothing_keeps_every_edit_back() {
         let got = standing(&list, name);
         assert_eq!((got.0.as_str(), got.1.as_str()), expected, "{name} {report}");
     }
-    // Mended: all of it counts.
+    // Fixed: all of them take effect.
     fs::write(policy(&tree, "proofing"), good.replace(TITLE, "title: Mended")).unwrap();
     let expected = [
         ("proofing", "active", "Mended"),
@@ -439,7 +439,7 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
     fs::write(&tests, TESTS).unwrap();
     world.start();
     world.hears(true).await;
-    // Everything that loading can see is right; only what it does is not.
+    // The policy loads without errors, but its behavior is wrong.
     edit(&policy(&tree, "proofing"), "        - approve: registration\n", "");
     retitle(&tree, "other", "Moved");
     let expected = [("proofing", "kept_last_good", "Proof of identity"), ("other", "active", "Moved")];
@@ -452,12 +452,12 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
         text.contains("a good proof lets the person in") && text.contains("proofing/tests.yaml:7"),
         "{text}"
     );
-    // What ran goes on.
+    // The active revision continues.
     let ada = world.registers("Ada");
     world.goes_through(&ada, passes()).await;
     world.until_closed(&ada, "approved").await;
     assert_eq!(world.standing(&ada).0, "approved");
-    // The tests are no part of the revision, and an edit of them alone is looked at all the same.
+    // Tests are not part of the revision, but an edit of them alone is still checked.
     edit(&tests, "did: [approve registration]", "did: []");
     world.until_verdict("tests that want what the policy does", true).await;
     world.hears(true).await;
@@ -469,7 +469,7 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
 async fn every_link_to_the_tree_and_in_it_is_watched() {
     let mut world = two("").await;
     let dir = world.dir.path().to_owned();
-    // `current` stands in the middle of the configured path and names a release.
+    // `current` is in the middle of the configured path and names a release.
     for release in ["one", "two"] {
         copy_tree(&world.policies(), &dir.join(format!("releases/{release}/tree")));
     }
@@ -490,7 +490,7 @@ async fn every_link_to_the_tree_and_in_it_is_watched() {
     world.hears(true).await;
     edit(&tree.join(".kept/other.yaml"), TITLE, "title: Written behind the link");
     world.until_policies("the linked file", &[("other", "active", "Written behind the link")]).await;
-    // And one with another name elsewhere is written there.
+    // A file with a hard link elsewhere is written there.
     fs::hard_link(policy(&tree, "proofing"), dir.join("elsewhere.yaml")).unwrap();
     world.hears(true).await;
     edit(&dir.join("elsewhere.yaml"), "title: Second release", "title: Written elsewhere");
@@ -510,7 +510,7 @@ async fn a_link_to_a_secret_shows_nothing_and_stops_nothing() {
     assert!(text.contains("P0015") && !text.contains("hunter2"), "{text}");
     let list = world.get("/v1/policies").await;
     assert_eq!(standing(&list, "proofing"), ("kept_last_good".into(), "Proof of identity".into()), "{list}");
-    // The whole folder behind such a link is no removal either.
+    // Replacing the whole folder by such a link is no removal either.
     fs::remove_dir_all(tree.join("proofing")).unwrap();
     symlink(dir.join("store"), tree.join("proofing")).unwrap();
     world.hears(false).await;
@@ -525,7 +525,7 @@ async fn the_last_policy_goes_like_any_other_and_a_lost_tree_is_no_removal() {
     world.start();
     world.hears(true).await;
     let (tree, aside) = (world.policies(), world.dir.path().join("aside"));
-    // A mount that is lost leaves an empty directory.
+    // A lost mount leaves an empty directory.
     fs::rename(&tree, &aside).unwrap();
     fs::create_dir(&tree).unwrap();
     world.hears(false).await;
@@ -550,7 +550,7 @@ async fn the_last_policy_goes_like_any_other_and_a_lost_tree_is_no_removal() {
     world.hears(true).await;
     let (_, ready) = world.ask(Method::GET, "/readyz", "", None).await;
     assert!(!ready.as_str().unwrap().contains("keep running"), "{ready}");
-    // Both policies are taken away; what all may use stays.
+    // Both policies are removed; shared files stay.
     fs::remove_dir_all(tree.join("proofing")).unwrap();
     fs::remove_dir_all(tree.join("other")).unwrap();
     let (status, report) = world.ask(Method::POST, "/v1/policies/reload", "t-author", None).await;

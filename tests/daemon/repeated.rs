@@ -1,4 +1,4 @@
-//! A change that is asked for twice, where the process ended between the change and its answer.
+//! A repeated change request after the process ended between the change and its answer.
 use proofd::http::Bounds;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn a_change_whose_answer_was_lost_is_not_made_again() {
     let house = House::open_within(Bounds::default()).await;
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(KIND))]);
     let (key, request) = (hash("sam\nlost"), hash(&format!("POST /v1/events\n{}", event("1"))));
-    // The change is made; its answer is never kept.
+    // The change is made, but its answer is never stored.
     let body = event("1");
     let change = house.engine.hooks().cloud_events(&headers, body.as_bytes());
     let (taken_in, marked) = house.engine.requests().under_key(&key, &request, change).await;
@@ -47,7 +47,7 @@ async fn a_change_whose_answer_was_lost_is_not_made_again() {
     assert_eq!(send(&house, "lost", event("1")).await, (202, json!({ "taken": 1 })));
     assert_eq!(send(&house, "lost", event("2")).await.0, 422);
     assert_eq!(taken(&house).as_deref(), Some("1"));
-    // What was refused changed nothing: the key is free for the request as it should have been.
+    // A refused request changed nothing: its key can be used for the corrected request.
     assert_eq!(send(&house, "wrong", "{}".to_owned()).await.0, 400);
     assert_eq!(send(&house, "wrong", event("2")).await.0, 202);
     assert_eq!(taken(&house).as_deref(), Some("2"));

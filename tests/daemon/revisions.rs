@@ -1,5 +1,5 @@
-//! Revisions under the running daemon: one that can do more harm waits for a release, an older one is gone
-//! back to, and both survive a restart and say so.
+//! Revisions under the running daemon: a more harmful one waits for a release, an older one can be restored, and both
+//! survive a restart and are reported.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ async fn started(more: &str) -> (World, PathBuf) {
 }
 
 impl World {
-    /// How the policy stands after a look at the tree.
+    /// The state of the policy after a reload.
     async fn stands(&self, name: &str) -> Value {
         self.ask(Method::POST, "/v1/policies/reload", "t-author", None).await;
         let list = self.get("/v1/policies").await;
@@ -38,7 +38,7 @@ fn has_reason(line: &Value, part: &str) -> bool {
     line["why"].as_array().unwrap().iter().any(|why| why.as_str().unwrap().contains(part))
 }
 
-/// The parked edit can be looked at before it is released.
+/// Asserts that a diff of the parked edit is available before its release.
 fn is_shown(world: &World) {
     let diff = world.say(&["policy", "diff", "proofing"]);
     assert_eq!(diff.code, Some(0), "{diff:?}");
@@ -57,7 +57,7 @@ async fn what_can_do_more_harm_waits_for_a_release() {
     let (mut world, file) = started("").await;
     let good = world.stands("proofing").await;
     assert_eq!(good["state"], "active", "the first tree is what was meant");
-    // A new path to delete.
+    // A new path to a deletion.
     edit(
         &file,
         "        - close: unclear",
@@ -69,7 +69,7 @@ async fn what_can_do_more_harm_waits_for_a_release() {
     let said = world.say(&["policy", "list"]);
     assert!(said.out.contains("needs_release") && said.out.contains("a new path to delete"), "{said:?}");
     assert_eq!(world.say(&["policy", "reload"]).code, Some(1));
-    // The last good one serves people, also after a restart, and the parked one is parked again.
+    // The last valid revision stays active after a restart, and the edit is parked again.
     assert_eq!(world.stop(), Some(0));
     world.start();
     let again = world.stands("proofing").await;
@@ -82,7 +82,7 @@ async fn what_can_do_more_harm_waits_for_a_release() {
     world.goes_through(&ada, passes()).await;
     assert_eq!(world.until_closed(&ada, "approved").await["revision"], good["revision"]);
     is_shown(&world);
-    // Only an admin releases, with a reason, and only what was looked at.
+    // Only an admin can release, with a reason, and only the revision that was shown.
     let path = "/v1/policies/proofing/release";
     let reason = json!({ "reason": "agreed" });
     assert_eq!(world.order("t-author", path, reason.clone()).await.0, StatusCode::FORBIDDEN);
@@ -101,7 +101,7 @@ async fn what_can_do_more_harm_waits_for_a_release() {
     assert_eq!(world.stop(), Some(0));
     world.start();
     assert_eq!(revision(&world.stands("proofing").await), revision(&released));
-    // A new policy that can delete waits too; one that came back does not.
+    // A new policy that can delete waits too; a restored one does not.
     let (tree, aside) = (world.policies(), world.dir.path().join("aside"));
     copy_tree(&tree.join("proofing"), &tree.join("other"));
     edit(&tree.join("other/policy.yaml"), "policy: proofing", "policy: other");
@@ -159,18 +159,18 @@ async fn an_older_revision_runs_until_the_files_are_edited() {
     let ada = world.registers("Ada");
     world.goes_through(&ada, passes()).await;
     assert_eq!(world.until_closed(&ada, "approved").await["revision"], first["revision"]);
-    // A mistake in the tree changes nothing of it; the next good edit ends it.
+    // An error in the tree changes nothing; the next valid edit ends the revert.
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, "{{{").unwrap();
     assert_eq!(revision(&world.stands("proofing").await), revision(&first));
     fs::write(&file, text.replace("title: Second", "title: Third")).unwrap();
     let third = world.stands("proofing").await;
     assert_eq!((&third["state"], &third["title"]), (&json!("active"), &json!("Third")));
-    // It is over: the tree as it was then runs now.
+    // The revert has ended: the tree's earlier revision is now active.
     fs::write(&file, &text).unwrap();
     let again = world.stands("proofing").await;
     assert_eq!((&again["state"], revision(&again)), (&json!("active"), revision(&second)));
-    // Going back to what the tree has ends a revert as well.
+    // Reverting to the tree's revision also ends a revert.
     let (status, _) = world.order("t-admin", path, json!({ "reason": "once more", "revision": short })).await;
     assert_eq!(status, StatusCode::OK);
     let back = json!({ "reason": "enough", "revision": revision(&second) });
@@ -198,7 +198,7 @@ async fn open_cases_move_to_another_revision_after_a_look() {
     edit(&file, "- close: approved", "- close: approved_anew");
     let second = world.stands("proofing").await;
     assert_eq!(second["state"], "active");
-    // Nobody moves by themselves, and looking moves nobody.
+    // No case moves by itself, and a preview moves none.
     let look = world.say(&["case", "migrate", "--policy", "proofing", "--json"]);
     assert_eq!(look.code, Some(0), "{look:?}");
     for line in look.json()["items"].as_array().unwrap() {
@@ -209,7 +209,7 @@ async fn open_cases_move_to_another_revision_after_a_look() {
     }
     assert!(world.say(&["case", "migrate", &id(&ada_case)]).out.contains("Ada Tester"));
     assert_eq!(case("Ada").await["revision"], first["revision"]);
-    // Applying needs a reason and an operator.
+    // Applying needs a reason and the operator role.
     assert_eq!(world.say(&["case", "migrate", &id(&ada_case), "--apply"]).code, Some(2));
     let path = format!("/v1/cases/{}/migrate", id(&ada_case));
     let body = json!({ "reason": "more time" });
@@ -228,7 +228,7 @@ async fn open_cases_move_to_another_revision_after_a_look() {
     let moved =
         journal["items"].as_array().unwrap().iter().find(|entry| entry["what"] == "migrated").unwrap();
     assert_eq!((&moved["from"], &moved["reason"]), (&first["revision"], &json!("more time")));
-    // The link in her mail leads on, by the new revision; he ends by the one that he began with.
+    // The link in her mail works, by the new revision; his case ends with its first revision.
     world.goes_through_by(&ada, &ada_link, passes()).await;
     world.until_closed(&ada, "approved_anew").await;
     world.goes_through(&ben, passes()).await;
@@ -236,7 +236,7 @@ async fn open_cases_move_to_another_revision_after_a_look() {
     let said = world.say(&["case", "migrate", &id(&ben_case)]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.out.contains("cannot move: the case is closed"), "{said:?}");
-    // What was decided by two revisions is decided again by two revisions.
+    // Decisions of two revisions are verified with two revisions.
     assert_eq!(world.stop(), Some(0));
     let verified = world.say(&["store", "verify"]);
     assert_eq!(verified.code, Some(0), "{verified:?}");

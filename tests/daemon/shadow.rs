@@ -1,4 +1,4 @@
-//! Shadow policies beside a live one: they touch nothing, and say person by person what they would have done.
+//! Shadow policies beside a live one: they change nothing, and report their effects person by person.
 use std::path::Path;
 
 use crate::world::people::{Person, passes};
@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// The shipped policy again, under another name and as a shadow.
+/// The shipped policy again, with another name and as a shadow.
 fn shadow(world: &World, name: &str, from: &str, to: &str) {
     let dir = world.policies().join(name);
     crate::world::copy_tree(&world.policies().join("registration-proofing"), &dir);
@@ -69,11 +69,11 @@ async fn each_person_with_what_would_have_been_and_what_was() {
     let (items, own) = (nobody["items"].as_array().unwrap(), json!(own.id().to_string()));
     assert!(items.iter().all(|one| one["subject"]["id"] != own), "its clause said no: {nobody}");
 
-    // Nothing was touched: one case each, one mail of each kind.
+    // Nothing was changed: one case each, one mail of each kind.
     assert_eq!(world.cases().await.len(), 2);
     assert_eq!(world.town.mailbox.mails_to(&ada.applicant.email).len(), 2);
     on_the_command_line(&world).await;
-    // It outlives the daemon.
+    // The report survives a restart.
     assert_eq!(world.stop(), Some(0));
     world.start();
     assert_eq!(report(&world, "nobody").await["would"], would);
@@ -94,14 +94,14 @@ async fn who_is_silent_for_as_long_as_the_shadow_waits_has_not_answered() {
     let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
     world.link(&ada).await;
     let link = world.link(&ben).await;
-    // While the live case asks on.
+    // The live case still waits.
     world.pass(TimeDelta::days(3));
     world.goes_through_by(&ben, &link, passes()).await;
     world.until_closed(&ben, "approved").await;
     for (name, ended) in [("sooner", true), ("later", false)] {
         let report = report(&world, name).await;
         let case = &of(&report, &ada)["would"][0];
-        // Who still has time has not answered yet, in the record's time too.
+        // A person with time left has not answered yet, in recorded time too.
         let expected = if ended { (json!("closed"), json!("expired")) } else { (json!("open"), Value::Null) };
         assert_eq!((&case["end"], &case["result"]), (&expected.0, &expected.1), "{name}: {report}");
         let bens = &of(&report, &ben)["would"][0];

@@ -1,5 +1,5 @@
-//! What runs of a policy that left the tree, came back, got another name or lost its tests: nothing gets past the
-//! question whether it may do more harm by taking a way around.
+//! The active revision of a policy that is removed, restored, renamed or loses its tests: no detour avoids the check
+//! for more harm.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ impl Tree {
         copy_tree(Path::new("tests/data/tree/proofing"), &self.dir.join("proofing"));
     }
 
-    /// After a look at the tree: how the policy stands, and what runs of it.
+    /// The policy's state, its active revision and the reasons, after a reload.
     async fn stands(&self, name: &str) -> (Option<PolicyState>, Option<Revision>, Vec<String>) {
         self.inside.engine().rollout().reload.reload(None).await;
         let active = self.inside.engine().active();
@@ -62,7 +62,7 @@ impl Tree {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_was_gone_comes_back_as_an_edit_of_what_ran_last() {
-    // Of a tree without any policy nothing is taken, so there is another one.
+    // A tree without any policy is not loaded, so there is another one.
     let made = tempfile::tempdir().unwrap();
     copy_tree(Path::new("tests/data/tree"), made.path());
     copy_tree(Path::new("tests/data/tree/proofing"), &made.path().join("other"));
@@ -71,7 +71,8 @@ async fn a_policy_that_was_gone_comes_back_as_an_edit_of_what_ran_last() {
     let (_, good, _) = tree.stands("proofing").await;
     assert!(good.is_some());
     let (waits, active) = (Some(PolicyState::NeedsRelease), Some(PolicyState::Active));
-    // Gone for a moment: what ran goes on while the edit waits. Gone for long: nothing runs until somebody looked.
+    // Removed briefly: the active revision stays while the edit waits. Removed for long: none is active until a
+    // release.
     for (away, runs) in [(TimeDelta::minutes(1), good.clone()), (TimeDelta::days(3), None)] {
         tree.is_gone();
         let (state, running, why) = tree.stands("proofing").await;
@@ -88,7 +89,7 @@ async fn a_policy_that_was_gone_comes_back_as_an_edit_of_what_ran_last() {
         let (state, running, why) = tree.stands("proofing").await;
         assert_eq!((state, &running), (active, &good), "{away}: {why:?}");
     }
-    // A release is for one edit. What comes back after another one is asked about again.
+    // A release covers one edit. A revision that returns after another edit waits again.
     edit(&tree.file(), GRAVER.0, GRAVER.1);
     assert_eq!(tree.stands("proofing").await.0, waits);
     tree.release("proofing").await;
@@ -99,7 +100,7 @@ async fn a_policy_that_was_gone_comes_back_as_an_edit_of_what_ran_last() {
     assert_eq!(tree.stands("proofing").await.1, good);
     edit(&tree.file(), GRAVER.0, GRAVER.1);
     assert_eq!(tree.stands("proofing").await.0, waits, "the release was for what was there then");
-    // And so is one that ran once, and not last.
+    // A revision that was active once, but not last, waits as well.
     tree.is_back();
     assert_eq!(tree.stands("proofing").await.1, good);
     tree.is_gone();
@@ -147,7 +148,7 @@ async fn an_edit_without_the_tests_that_were_there_waits() {
         let said = why.iter().any(|why| why == "no longer has tests; the active revision has 1");
         assert!(state == Some(PolicyState::NeedsRelease) && said, "{what}: {state:?} {why:?}");
     };
-    // At once, and one after the other.
+    // In one edit, and in two.
     edit(&tree.file(), "title: Proof", "title: A proof");
     fs::remove_file(&tests).unwrap();
     waits("both at once").await;
@@ -161,7 +162,7 @@ async fn an_edit_without_the_tests_that_were_there_waits() {
     assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active), "with its tests");
 }
 
-/// An edit of whom a sweep picks: file, what was there, what is there, and why somebody has to look; empty: nobody has.
+/// An edit of a sweep's selection: file, old text, new text, and the reason to wait; empty: it does not wait.
 const SWEEPS: &[(&str, &str, &str, &str, &str)] = &[
     ("a script's body", "due.rhai", "user.status", "true || user.status", OTHERS),
     (
@@ -245,8 +246,8 @@ async fn an_edit_whose_tests_walk_less_waits_also_after_a_restart() {
     let tests = tree.dir.join("proofing/tests.yaml");
     assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active));
     let (one, _) = WALKS.split_once("  - name: silence").unwrap();
-    // The tests are taken away alone, which is no edit of the policy; the next edit of it waits, and so it does where the
-    // daemon was started anew meanwhile.
+    // Removing the tests alone is no edit of the policy. The next edit of the policy waits, even if the daemon was
+    // restarted in between.
     for restart in [false, true] {
         fs::write(&tests, one).unwrap();
         assert_eq!(tree.stands("proofing").await.0, Some(PolicyState::Active), "the same revision");
@@ -276,13 +277,13 @@ async fn files_that_are_put_back_to_what_ran_run_at_once() {
     let clause =
         ("  - settings.role !in user.roles\n", "  - settings.role !in user.roles\n  - user.email != ()\n");
     let active = Some(PolicyState::Active);
-    // A clause more runs at once, and a clause less would wait if it had not run before.
+    // Adding a clause takes effect at once; removing one would wait, unless that revision was active before.
     edit(&file, clause.0, clause.1);
     assert_eq!(tree.stands(folder).await.0, active);
     edit(&file, clause.1, clause.0);
     let (state, running, why) = tree.stands(folder).await;
     assert_eq!((state, &running), (active, &first), "{why:?}");
-    // A release put back.
+    // A release that is undone.
     let role = ("  role: Partner\n", "  role: Guest\n");
     edit(&file, role.0, role.1);
     assert_eq!(tree.stands(folder).await.0, Some(PolicyState::NeedsRelease));
@@ -292,13 +293,13 @@ async fn files_that_are_put_back_to_what_ran_run_at_once() {
     edit(&file, role.1, role.0);
     let (state, running, why) = tree.stands(folder).await;
     assert_eq!((state, &running), (active, &first), "{why:?}");
-    // What was put aside is no way back.
+    // A revision that was set aside is no way back.
     edit(&file, role.0, role.1);
     let (state, _, why) = tree.stands(folder).await;
     assert_eq!(state, Some(PolicyState::NeedsRelease), "{why:?}");
     tree.release(folder).await;
     assert_eq!(tree.stands(folder).await.1, guest);
-    // After a week it is an edit like any other.
+    // After a week it is treated as any other edit.
     tree.inside.clock.advance(TimeDelta::days(8));
     edit(&file, role.1, role.0);
     assert_eq!(tree.stands(folder).await.0, Some(PolicyState::NeedsRelease));
@@ -319,7 +320,7 @@ async fn a_policy_that_protects_runs_until_its_removal_is_released() {
         tree.inside.stop().await;
         tree.inside.start().await;
     }
-    // One that does less in its place does not end it, and one that was released does.
+    // A less harmful policy in the same place does not end it; a released one does.
     let weaker = tree.dir.join("sign-in-risk");
     copy_tree(Path::new("policies/login-risk"), &weaker);
     fs::remove_file(weaker.join("tests.yaml")).unwrap();
@@ -344,7 +345,7 @@ async fn small_edits_are_added_up_until_a_person_releases_one() {
     edit(&file, "at_most: 25\n", "at_most: 13\n");
     let (state, running, why) = tree.stands("login-risk").await;
     assert!(state == active && running != first, "{why:?}");
-    // Half of the limit and half of it again is a quarter, however long the first one is ago.
+    // Half of the limit and half of that again is a quarter, however long ago the first edit was.
     tree.inside.clock.advance(TimeDelta::days(30));
     tree.inside.stop().await;
     tree.inside.start().await;
@@ -357,7 +358,7 @@ async fn small_edits_are_added_up_until_a_person_releases_one() {
     assert!(state == waits && why.iter().any(|why| why.starts_with(&said)), "{state:?} {why:?}");
     tree.release("login-risk").await;
     assert_eq!(tree.stands("login-risk").await.0, active);
-    // What was released is where the next edits begin.
+    // The next edits are compared with the released revision.
     edit(&file, "at_most: 7\n", "at_most: 5\n");
     let (state, _, why) = tree.stands("login-risk").await;
     assert_eq!(state, active, "{why:?}");

@@ -1,4 +1,4 @@
-//! A name that an open case's revision needs is taken out of the configuration.
+//! A name that an open case's revision needs is removed from the configuration.
 use std::path::Path;
 
 use crate::world::people::passes;
@@ -12,7 +12,7 @@ const CALL: &str = "        - id: ask
           body: {title: look}
           outcomes: {ok: [{close: asked}], failed: [{close: unclear}]}";
 
-/// What a person sees, without any JSON.
+/// The HTML page for a person, without JSON.
 async fn page(request: reqwest::RequestBuilder) -> (StatusCode, String) {
     let answer = request.header("accept-language", "en").send().await.unwrap();
     let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
@@ -24,7 +24,7 @@ async fn page(request: reqwest::RequestBuilder) -> (StatusCode, String) {
 async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
     let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
     let file = world.policies().join("proofing/policy.yaml");
-    // One that goes on running beside it.
+    // Another policy that stays active.
     copy_tree(&world.policies().join("proofing"), &world.policies().join("other"));
     edit(&world.policies().join("other/policy.yaml"), "policy: proofing", "policy: other");
     edit(&world.policies().join("other/policy.yaml"), "  - event: registration.created", "  - manual: true");
@@ -37,7 +37,7 @@ async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
     let without: Vec<_> = config.lines().filter(|line| !line.contains("ticketing:")).collect();
     std::fs::write(world.config(), without.join("\n")).unwrap();
     world.start();
-    // The person.
+    // The pages for the person.
     let browser = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     for request in [browser.get(&link), browser.post(&link), browser.get(format!("{link}/back"))] {
         let (status, html) = page(request).await;
@@ -45,7 +45,7 @@ async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
         assert!(html.contains("on our side") && html.contains("support desk"), "{html}");
         assert!(!html.contains("<button"), "nothing is there to be pressed: {html}");
     }
-    // Who looks after it.
+    // The messages for the operator.
     let says =
         ["endpoint", "ticketing", "policy.yaml:", "proofd.yaml", "proofd case migrate --policy proofing"];
     let case = world.case_of("Ada").await.unwrap();
@@ -70,9 +70,9 @@ async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
     let (status, ready) = text("/readyz").await;
     assert_eq!(status, StatusCode::OK, "the others are served");
     assert!(ready.as_str().unwrap().contains("1 open case cannot continue"), "{ready}");
-    // Another revision that does without it takes the case over.
+    // Another revision, which does not need the name, takes over the case.
     edit(&file, CALL, "        - close: unclear");
-    // What ran cannot be compared with it any more, so a person lets it run.
+    // The active revision cannot be compared with it any more, so a person must release it.
     assert_eq!(world.say(&["policy", "reload"]).code, Some(1));
     let released = world.say(&["policy", "release", "proofing", "--reason", "no more tickets"]);
     assert_eq!(released.code, Some(0), "{released:?}");
@@ -88,7 +88,7 @@ async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
     assert_eq!(verified.code, Some(0), "{verified:?}");
 }
 
-/// The time in which a case could not go on is nobody's time.
+/// The time in which a case could not continue is given back.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waited_for_us_has_their_time_again() {
     let mut world = World::new(4_000, Path::new("tests/data/tree"), "").await;

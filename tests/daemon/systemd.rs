@@ -1,5 +1,5 @@
-//! What systemd is told: readiness only when there is something to serve, one line of status that follows
-//! the policies, and the end. The test is systemd: it holds the other end of the socket.
+//! Notifications to systemd: readiness only when the daemon serves, a status line that follows the policies, and the
+//! stop. The test acts as systemd and reads from the socket.
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;

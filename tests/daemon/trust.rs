@@ -1,5 +1,5 @@
-//! Nobody is let in by a proof of somebody else: not by a name that is changed afterwards, and not by a document
-//! that another person has shown. The real daemon with the shipped policies and simulated vendors.
+//! Another person's proof admits no one: neither by a name that is changed afterwards, nor by a document that another
+//! person has shown. The real daemon with the shipped policies and simulated vendors.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::world::{World, edit_shipped};
 
 const ROLE: &str = "Payments admin";
 
-/// The daemon with the shipped policies; a minute is a second.
+/// The daemon with the shipped policies; a minute takes a second.
 async fn shipped() -> World {
     let mut world = World::new(60, Path::new("policies"), "").await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);
@@ -22,7 +22,7 @@ async fn shipped() -> World {
     world
 }
 
-/// A good document with a number.
+/// A valid document with a number.
 fn shows(number: &str) -> Script {
     let mut script = passes();
     script.extraction.insert("documentNumber".to_owned(), number.into());
@@ -69,7 +69,7 @@ async fn who_is_renamed_between_the_proof_and_the_approval_is_not_approved() {
     let link = world.link(&ada).await;
     let execution = world.presses(&ada, &link).await;
     renames(&world, &ada, "Grace", "Hopper");
-    // The document is in the name that was registered.
+    // The document has the registered name.
     ada.applicant.prove(&world.town, &execution, passes()).unwrap();
     let sheet = world.until_state(&ada, "stuck").await;
     assert!(sheet.to_string().contains("first_name changed"), "{sheet}");
@@ -98,7 +98,7 @@ async fn one_document_lets_one_person_in() {
     let first = world.registers("Ada");
     world.goes_through(&first, shows(NUMBER)).await;
     let approved = world.until_closed(&first, "approved").await;
-    // The same number as a machine-readable zone has it.
+    // The same number in the format of a machine-readable zone.
     let second = world.registers("Grace");
     world.goes_through(&second, shows("qqcanary4711<<<")).await;
     let sheet = world.until_state(&second, "in_review").await;
@@ -107,18 +107,18 @@ async fn one_document_lets_one_person_in() {
     let journal = world.journal(&sheet).await;
     let seen = journal.iter().find(|entry| entry["what"] == "document_seen_before");
     assert_eq!(seen.map(|entry| &entry["cases"]), Some(&json!([approved["id"]])), "{journal:?}");
-    // A document of their own is in order.
+    // A different document is accepted.
     let third = world.registers("Berta");
     world.goes_through(&third, shows("QQ CANARY-4712")).await;
     world.until_closed(&third, "approved").await;
-    // The number itself is nowhere.
+    // The number itself appears nowhere.
     for case in [&approved, &sheet] {
         let told = format!("{case} {:?}", world.journal(case).await);
         assert!(!told.to_lowercase().contains("canary"), "{told}");
     }
     assert!(!world.log().to_lowercase().contains("canary"));
     world.stop();
-    // Every decision is made again with the same answer of the index.
+    // Every decision is repeated with the same answer of the index.
     let verified = world.say(&["store", "verify"]);
     assert_eq!(verified.code, Some(0), "{verified:?}");
 }
@@ -179,7 +179,7 @@ async fn a_budget_that_is_used_up_holds_the_next_person_and_says_when_to_come_ba
     world.until("the link again", async |world| (world.subjects(&grace).len() > mails).then_some(())).await;
     world.goes_through(&grace, passes()).await;
     world.until_closed(&grace, "approved").await;
-    // Somebody else comes back a day later, and goes on by themselves.
+    // Another person returns a day later and continues without help.
     let berta = world.registers("Berta");
     let link = world.link(&berta).await;
     assert!(matches!(berta.applicant.press(&world.town, &link).await.unwrap(), Led::Page(..)));

@@ -1,4 +1,4 @@
-//! What monitoring reads from the running daemon, and which listener serves what.
+//! Monitoring data of the running daemon, and which listener serves it.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -37,7 +37,7 @@ async fn metrics_can_be_read_and_health_says_how_it_is() {
         let (status, text) = world.ask(Method::GET, path, "", None).await;
         assert_eq!((status, text), (StatusCode::OK, json!(expected)), "{path}");
     }
-    // A daemon without anything to run is alive, and not ready.
+    // A daemon without active policies is alive, but not ready.
     world.stop();
     std::fs::remove_dir_all(world.dir.path().join("store")).unwrap();
     std::fs::remove_dir_all(world.policies()).unwrap();
@@ -46,7 +46,7 @@ async fn metrics_can_be_read_and_health_says_how_it_is() {
     assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 
-/// Reads the text as strictly as a scraper does.
+/// Parses the text as strictly as a scraper does.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     assert!(text.ends_with("# EOF\n"), "{text}");
     assert_eq!(text.matches("# EOF").count(), 1, "{text}");
@@ -78,7 +78,7 @@ async fn the_public_listener_has_hooks_and_links_and_the_other_one_has_not() {
     world.edit_config(&format!("public_url: {}", world.url), &format!("public_url: {outside}"));
     world.town.broadcast_to(&outside);
     world.start();
-    // The whole way goes over the public address.
+    // The whole registration uses the public address.
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;
     assert!(link.starts_with(&outside), "{link}");

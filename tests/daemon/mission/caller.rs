@@ -1,4 +1,4 @@
-//! Somebody calls the help desk, which asks them to prove who they are while they are on the phone.
+//! A person calls the help desk and proves their identity during the call.
 
 use chrono::TimeDelta;
 use proofd::simulate::jumio::Script;
@@ -43,7 +43,7 @@ async fn who_pretends_to_be_somebody_locks_nobody_out() {
     let ada = world.employs_proven().await;
     let (verified, before) = (world.verified_at(&ada), world.done_to(&ada).len());
     world.starts(POLICY, &ada).await;
-    // Ada was asked before: it is the newer link.
+    // Ada already has an invitation: the newer link counts.
     let link = world
         .until("a second invitation", async |world| {
             let count = world.subjects(&ada).iter().filter(|subject| *subject == INVITED).count();

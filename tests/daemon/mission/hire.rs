@@ -1,5 +1,5 @@
-//! A hire is in no identity provider: a CloudEvent brings them, and after the proof they have an account in
-//! the HR system that says when and how it was. Of those who work here the HR system hears as well.
+//! A hire without an account: a CloudEvent opens the case. After the proof, the HR system gets an account with the time
+//! and kind of the proof. It also receives the proofs of employees.
 
 use proofd::simulate::applicant::Applicant;
 use proofd::simulate::onelogin::Registered;
@@ -15,7 +15,7 @@ const POLICY: &str = "applicant-to-hr";
 const PROOFING: &str = "urn:example:params:scim:schemas:extension:proofing:2.0:User";
 const INVITED: &str = "Welcome! One step before your first day";
 
-/// Somebody who accepted an offer.
+/// A person who accepted an offer.
 fn hired(first_name: &str) -> Person {
     let email = format!("{}@home.test", first_name.to_lowercase());
     let applicant = Applicant::new(first_name, "Lovelace", &email).unwrap();
@@ -56,7 +56,7 @@ async fn a_proven_hire_has_an_account_in_hr_that_says_when_and_how() {
     sends(&world, &event("hire-2", &ada)).await;
     let link = world.link_in(&ada, INVITED).await;
     assert!(world.town.office.accounts().is_empty());
-    // The account is made when the HR system is back, and once.
+    // The account is created once, when the HR system is available again.
     world.town.office.turn(|knobs| knobs.down = true);
     world.goes_through_by(&ada, &link, passes()).await;
     world
@@ -115,7 +115,7 @@ async fn people_decide_about_hires_whose_document_does_not_fit() {
     world.until_mail("recruiting@example.com", "").await;
     assert_eq!(world.events("com.example.applicant.declined").len(), 1);
 
-    // Without a name any passport would do.
+    // Without a name, every passport would match.
     let sheet = until(&world, &nameless, "closed").await;
     assert_eq!(sheet["result"], "incomplete");
     assert!(world.subjects(&nameless).is_empty());
@@ -125,7 +125,7 @@ async fn people_decide_about_hires_whose_document_does_not_fit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn attributes_of_who_works_here_are_written_in_the_hr_system_too() {
     let world = shipped().await;
-    // One step more in a shipped policy, edited while the daemon runs.
+    // An additional step in a shipped policy, edited while the daemon runs.
     let policy = world.policies().join("support-reverification/policy.yaml");
     let line = "    - notify: {to: \"team:help-desk\", template: caller-proven}\n";
     let more = format!(
@@ -140,7 +140,7 @@ async fn attributes_of_who_works_here_are_written_in_the_hr_system_too() {
     edit_shipped(&policy, line, &more);
     let (status, answer) = world.ask(Method::POST, "/v1/policies/reload", "t-author", None).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
-    // It writes to another system for the first time, so somebody releases it.
+    // The edit writes to another system for the first time, so a person must release it.
     let (status, answer) = world
         .post("/v1/policies/support-reverification/release", json!({"reason": "the HR system is to know"}))
         .await;

@@ -1,4 +1,4 @@
-//! Two cases hold one account: it is free when neither holds it any more, whoever lets go first.
+//! Two cases hold one account: it is open once neither holds it, in any order of release.
 
 use chrono::TimeDelta;
 use proofd::simulate::jumio::Script;
@@ -12,8 +12,8 @@ use crate::world::staff::DESK;
 const QUARTER: &str = "quarterly-reverification";
 const RISK: &str = "login-risk";
 
-/// Somebody whose account is held by a risky login, and by another face in a proof that was due as well. The
-/// link of the first of these.
+/// A person whose account is held twice: by a risky login, and by another face in a quarterly proof. Returns the link
+/// of the first.
 async fn held_twice(world: &mut World) -> (Person, String) {
     let ada = world.employs_proven().await;
     // A pass of this month would count for the second case.
@@ -57,7 +57,7 @@ async fn a_hold_that_was_placed_second_and_left_keeps_the_account_closed() {
     world.shows_face(&ada, &risk, Script::same_person()).await;
     world.until_result(RISK, &ada, "reinstated").await;
     assert_eq!((world.status(&ada), world.applied("user.reactivate", &ada)), ("suspended", 0));
-    // What the closed case left is lifted by an operator, and then nothing holds the account.
+    // An operator lifts the hold of the closed case, and then the account has no hold.
     assert_eq!(world.orders_as("t-operator", &sheet, "lift").await.0, StatusCode::OK);
     world.until("the account is open", async |world| (world.status(&ada) == "active").then_some(())).await;
     assert_eq!(world.applied("user.reactivate", &ada), 1);

@@ -1,10 +1,10 @@
-//! What proofd is for, row by row: every kind of person and everything that makes one prove who they are, with
-//! the shipped policies and the real daemon. What counts is what the simulated systems recorded.
+//! The use cases of proofd, row by row: every kind of person and every reason for a proof, with the shipped policies
+//! and the real daemon. The tests assert the records of the simulated systems.
 //!
 //! | who or why | where |
 //! |---|---|
-//! | somebody registers: passed, rejected, silent, warned, contested | `registration`, beside this |
-//! | somebody calls the help desk | `caller` |
+//! | a person registers: passed, rejected, silent, warned, objecting | `registration`, beside this |
+//! | a person calls the help desk | `caller` |
 //! | the proof is too old | `quarter` |
 //! | a login is risky; two people decide, and escalate | `risk` |
 //! | a role is given | `role` |
@@ -24,7 +24,7 @@ use std::path::Path;
 
 use crate::world::World;
 
-/// The daemon with the shipped policies; a minute is a second.
+/// The daemon with the shipped policies; a minute takes a second.
 async fn shipped() -> World {
     let mut world = World::new(60, Path::new("policies"), "").await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);

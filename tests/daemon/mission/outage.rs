@@ -1,4 +1,4 @@
-//! Who cannot answer through no fault of theirs loses no time, and nobody gets a heap of mail afterwards.
+//! An outage costs a person no time to answer, and no burst of mails follows it.
 
 use chrono::TimeDelta;
 use proofd::simulate::fault::{Fault, Mishap};
@@ -15,7 +15,7 @@ fn vendor_is_down(world: &World, down: bool) {
     world.town.jumio.turn(|knobs| knobs.faults = if down { vec![fault] } else { Vec::new() });
 }
 
-/// Whether the daemon says that the vendor is down.
+/// Whether the daemon's metrics report the vendor as down.
 async fn is_down(world: &World) -> Option<bool> {
     let (_, text) = world.ask(reqwest::Method::GET, "/metrics", "", None).await;
     let line = text.as_str()?.lines().find(|line| line.starts_with("proofd_provider_down{"))?.to_owned();
@@ -28,7 +28,7 @@ async fn while_the_vendor_is_down_the_clock_stands() {
     let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
     let link = world.link(&ada).await;
     let bens = world.link(&ben).await;
-    // Ben's own run shows that the vendor does not answer.
+    // Ben's own run reveals that the vendor does not answer.
     let run = world.presses(&ben, &bens).await;
     vendor_is_down(&world, true);
     ben.applicant.prove(&world.town, &run, passes()).unwrap();
@@ -37,7 +37,7 @@ async fn while_the_vendor_is_down_the_clock_stands() {
         .await;
     let before = world.sheet(&ada).await.unwrap()["due_at"].clone();
     world.pass(TimeDelta::days(15));
-    // Well past the deadline; the outage outlived the restart as well.
+    // Well past the deadline; the outage also survived a restart.
     world
         .until("time is given back", async |world| {
             let sheet = world.sheet(&ada).await?;
@@ -67,7 +67,7 @@ async fn of_reminders_that_were_missed_only_the_newest_goes_out() {
     let mut world = shipped().await;
     let felix = world.registers("Felix");
     world.link(&felix).await;
-    // A rehearsal's clock runs as it is told: a stop of it is no outage, and time is not given back.
+    // A pause of an accelerated clock is no outage, and no time is given back.
     world.pass(TimeDelta::days(13));
     let last = "Last reminder: your registration is about to expire";
     world.until_mail(&felix.applicant.email, last).await;

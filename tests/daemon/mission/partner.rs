@@ -1,5 +1,5 @@
-//! A partner registers through a form of their own, with a sponsor: proof, the sponsor's word, approval by
-//! somebody who is neither of the two, and the role once the account is activated.
+//! A partner registers through a separate form, with a sponsor: proof, the sponsor's confirmation, approval by a third
+//! person, and the role once the account is activated.
 
 use chrono::TimeDelta;
 use proofd::simulate::applicant::{Applicant, Led};
@@ -51,13 +51,13 @@ async fn a_partner_who_is_vouched_for_gets_an_account_and_then_the_role() {
     let pia = registers(&world, "Pia", SPONSOR);
     world.goes_through(&pia, passes()).await;
     let sheet = until(&world, &pia, "in_review").await;
-    // The sponsor is asked by a ticket that names the case and carries no more than is needed.
+    // A ticket asks the sponsor; it names the case and contains only the necessary data.
     let tickets = world.town.office.notes("ticket");
     assert_eq!((tickets.len(), tickets[0].path.as_str()), (1, "tickets"));
     assert_eq!((&tickets[0].body["sponsor"], &tickets[0].body["case"]), (&json!(SPONSOR), &sheet["id"]));
     assert_eq!(sheet["steps"]["ticket"]["body"]["ticket"], "T-1", "{sheet}");
     assert_eq!(world.standing(&pia), ("unapproved", 0), "a good proof alone lets nobody in");
-    // Who vouches does not let in.
+    // The sponsor may not approve.
     assert_eq!(world.decides_as("t-sponsor", &sheet, "vouched").await.0, StatusCode::CONFLICT);
     assert_eq!(world.decides_as(DESK, &sheet, "vouched").await.0, StatusCode::OK);
     let sheet = until(&world, &pia, "closed").await;
@@ -67,12 +67,12 @@ async fn a_partner_who_is_vouched_for_gets_an_account_and_then_the_role() {
     assert!(world.attribute(&pia, "partner_proven_at").is_some());
     assert!(!world.has_role(&pia, "Partner"), "not before there is an account to use it with");
 
-    // The person follows the invitation.
+    // The person accepts the invitation.
     world.town.onelogin.activate(pia.id()).unwrap();
     world.until_result("partner-role", &pia, "granted").await;
     assert!(world.has_role(&pia, "Partner"));
     world.until_mail(&pia.applicant.email, "Your access is ready").await;
-    // The policy for everybody else kept out of it.
+    // The policy for other registrations opened no case.
     let policies: Vec<_> = world.cases().await.into_iter().map(|case| case["policy"].clone()).collect();
     assert_eq!(policies.len(), 2, "{policies:?}");
 }

@@ -1,5 +1,5 @@
-//! Whose proof is too old is asked at night: a selfie, and the day of it is written; silence and another face
-//! close the account, and both have a way back.
+//! A nightly sweep asks people with an old proof for a selfie and records its date. Silence and another face suspend
+//! the account, and both can be undone.
 
 use chrono::TimeDelta;
 use proofd::simulate::jumio::Script;
@@ -19,16 +19,16 @@ fn sets(world: &World, person: &Person, name: &str, value: &str) {
     world.town.onelogin.edit(person.id(), &Edit { custom_attributes, ..Edit::default() }).unwrap();
 }
 
-/// As if the last proof were so many days ago.
+/// Sets the date of the last proof to a number of days ago.
 fn ages(world: &World, person: &Person, days: i64) {
     let at = world.now() - TimeDelta::days(days);
     sets(world, person, VERIFIED_AT, &at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
 }
 
-/// Somebody whose face is known, and who is due by tomorrow.
+/// A person with an enrolled face who is due by tomorrow.
 async fn due(world: &mut World) -> Person {
     let ada = world.employs_proven().await;
-    // What was proven this month would count.
+    // A proof of this month would count.
     world.pass(TimeDelta::days(31));
     ages(world, &ada, 120);
     ada
@@ -59,7 +59,7 @@ async fn whose_proof_is_too_old_is_asked_at_night_and_nobody_else() {
     world.until_result(POLICY, &ada, "verified").await;
     assert!(world.verified_at(&ada) > Some(before));
     assert_eq!((world.status(&ada), world.applied("user.suspend", &ada)), ("active", 0));
-    // A second night asks nobody again.
+    // A second night asks no one again.
     world.pass(TimeDelta::days(1));
     for person in [&recent, &parent, &robot, &closed] {
         assert!(world.subjects(person).is_empty(), "{:?}", world.subjects(person));
@@ -73,7 +73,7 @@ async fn who_proved_it_lately_is_not_bothered() {
     let mut world = shipped().await;
     let ada = world.employs_proven().await;
     let proven = world.verified_at(&ada).unwrap();
-    // The identity provider lost the day; the daemon knows of the pass.
+    // The identity provider lost the date; the daemon has a record of the pass.
     ages(&world, &ada, 120);
     world.pass(TimeDelta::days(1));
     let sheet = world.until_result(POLICY, &ada, "verified").await;
@@ -97,7 +97,7 @@ async fn silence_is_reminded_closes_the_account_and_has_a_way_back() {
     world
         .until("the manager hears", async |world| {
             let mails = world.town.mailbox.mails_to(&manager);
-            // Whoever holds a link can act as its person.
+            // A link lets its holder act as the person.
             assert!(
                 mails.iter().all(|mail| mail.links.iter().all(|link| !link.contains("/v/"))),
                 "{mails:#?}"

@@ -1,5 +1,5 @@
-//! A risky login: the account is closed first and the person asked then; two people decide what a selfie
-//! did not.
+//! A risky login: the account is suspended first and the person is then asked. Two people decide where a selfie is not
+//! sufficient.
 
 use chrono::TimeDelta;
 use proofd::simulate::jumio::Script;
@@ -15,7 +15,7 @@ use crate::world::staff::{DESK, SECOND, THIRD};
 const POLICY: &str = "login-risk";
 const CLOSED: &str = "We suspended your account after an unusual sign-in";
 
-/// Somebody whose face is known logs in at a high risk and is shut out; the link of the mail about it.
+/// An enrolled person logs in with a high risk and is suspended; returns the link in the mail.
 async fn shut_out(world: &World) -> (Person, String) {
     let ada = world.employs_proven().await;
     assert!(world.logs_in(&ada, Some(20)), "an everyday login");
@@ -35,7 +35,7 @@ async fn who_it_was_is_back_after_a_selfie() {
     let world = shipped().await;
     let (ada, link) = shut_out(&world).await;
     let proven = world.verified_at(&ada);
-    // Another risky attempt joins the case.
+    // Another risky login joins the case.
     world.logs_in(&ada, Some(95));
     world.shows_face(&ada, &link, Script::same_person()).await;
     world.until_result(POLICY, &ada, "reinstated").await;
@@ -56,14 +56,14 @@ async fn logins_that_are_not_risky_enough_or_did_not_succeed_close_nothing() {
     let world = shipped().await;
     let (ada, ben, cyd) = (world.employs(), world.employs(), world.employs());
     world.logs_in(&ada, Some(75));
-    // From far away, with a wrong password: anybody could lock out anybody.
+    // From far away, with a wrong password: otherwise any person could lock out another.
     world.town.onelogin.login(ben.id(), Login { failed: true, risk_score: Some(99), ..Login::default() });
     let risky = |person: &Person, risk_reasons: &str, score| {
         let (risk_reasons, risk_score) = (Some(risk_reasons.to_owned()), Some(score));
         world.town.onelogin.login(person.id(), Login { risk_reasons, risk_score, ..Login::default() });
     };
     risky(&ada, "New device", 40);
-    // On a device that nobody has seen, less is enough; and it comes after all of the above.
+    // On a new device a lower score is sufficient; this event comes after all others.
     risky(&cyd, "Low trust IP, New device", 60);
     world.until_in(POLICY, &cyd, "waiting").await;
     assert_eq!(
@@ -73,7 +73,7 @@ async fn logins_that_are_not_risky_enough_or_did_not_succeed_close_nothing() {
     assert_eq!(world.cases().await.len(), 1);
 }
 
-/// Somebody else holds their face to the camera.
+/// Another person's face is shown to the camera.
 async fn in_review(world: &World) -> (Person, Value) {
     let (ada, link) = shut_out(world).await;
     world.shows_face(&ada, &link, Script::another_person()).await;
@@ -91,7 +91,7 @@ async fn in_review(world: &World) -> (Person, Value) {
 async fn two_who_agree_decide_and_nobody_works_on_it_twice() {
     let world = shipped().await;
     let (ada, sheet) = in_review(&world).await;
-    // One takes it, and the others wait for them.
+    // One reviewer claims the review, which blocks the others.
     assert_eq!(world.orders_as(DESK, &sheet, "claim").await.0, StatusCode::OK);
     let (status, answer) = world.decides_as(SECOND, &sheet, "keep").await;
     assert_eq!(
@@ -103,7 +103,7 @@ async fn two_who_agree_decide_and_nobody_works_on_it_twice() {
     assert_eq!(world.orders_as(DESK, &sheet, "release").await.0, StatusCode::OK);
     assert_eq!(world.orders_as(SECOND, &sheet, "claim").await.0, StatusCode::OK);
     assert_eq!(world.decides_as(SECOND, &sheet, "lift").await.0, StatusCode::OK);
-    // Half decided: the same person does not make two.
+    // One of two decisions: the same person cannot give both.
     let half = world.until_in(POLICY, &ada, "in_review").await;
     assert_eq!(half["decisions_given"][0]["by"], "Devi", "{half}");
     assert_eq!(half["assignee"], Value::Null);
@@ -169,7 +169,7 @@ async fn who_was_asleep_comes_back_days_later() {
     assert_eq!((world.status(&ada), world.applied("user.suspend", &ada)), ("active", 1));
 }
 
-/// An administrator who suspends the account too, after giving it back, is not overruled by the selfie.
+/// A later suspension by an administrator is not lifted by the selfie.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_administrator_suspends_stays_suspended() {
     let world = shipped().await;
@@ -191,7 +191,7 @@ async fn what_an_administrator_suspends_stays_suspended() {
     assert!(world.holds_on(&ada).await.is_empty());
 }
 
-/// A deactivation seconds after our own suspension is no echo of it: the case ends as its policy says.
+/// A deactivation seconds after our own suspension is not mistaken for it: the case ends by its policy.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_administrator_who_deactivates_the_account_ends_the_case() {
     let world = shipped().await;

@@ -1,4 +1,4 @@
-//! A privileged role takes effect only after a proof: it is taken away at once and given back afterwards.
+//! A privileged role takes effect only after a proof: it is withheld at once and granted again afterwards.
 
 use chrono::TimeDelta;
 use reqwest::StatusCode;
@@ -16,7 +16,7 @@ const INVITED: &str = "Your new role needs a proof of identity";
 async fn a_role_is_held_until_its_holder_is_proven() {
     let world = shipped().await;
     let ada = world.employs();
-    // Everyday roles are nobody's business.
+    // Ordinary roles start no case.
     world.grants(&ada, "Newsletter editor");
     world.grants(&ada, ROLE);
     let link = world.link_in(&ada, INVITED).await;
@@ -29,7 +29,7 @@ async fn a_role_is_held_until_its_holder_is_proven() {
     assert!(world.attribute(&ada, VERIFIED_AT).is_some());
     world.until_mail(&ada.applicant.email, "Your new role is active").await;
     assert_eq!((world.applied("user.role.revoke", &ada), world.applied("user.role.grant", &ada)), (1, 1));
-    // What we did ourselves opened no further case and ended none.
+    // Our own changes opened and closed no case.
     let cases = world.cases().await;
     assert_eq!(cases.len(), 1, "{cases:?}");
     assert!(!world.words(&sheet).await.contains(&"joined".to_owned()));
@@ -62,7 +62,7 @@ async fn without_a_proof_the_role_is_not_given() {
     world.goes_through(&forger, forges()).await;
     let sheet = world.until_in(POLICY, &forger, "in_review").await;
     world.until_mail("soc@example.com", "").await;
-    // Who gave the role does not confirm it.
+    // The person who granted the role may not confirm it.
     let (status, answer) = world.decides_as("t-granter", &sheet, "grant").await;
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
     assert_eq!(world.decides_as(DESK, &sheet, "refuse").await.0, StatusCode::OK);
@@ -70,7 +70,7 @@ async fn without_a_proof_the_role_is_not_given() {
     world.until_mail(&forger.applicant.email, "The role was not assigned to you").await;
     assert!(!world.has_role(&forger, ROLE));
 
-    // Each role is a case of its own.
+    // Each role has a case of its own.
     let theirs = format!("/v1/cases?policy={POLICY}&subject=user/{}", silent.id());
     world
         .until("a case for each role", async |world| {
@@ -88,18 +88,18 @@ async fn without_a_proof_the_role_is_not_given() {
         .await;
     assert!(!world.has_role(&silent, ROLE) && !world.has_role(&silent, "Directory admin"));
     assert_eq!(world.applied("user.role.grant", &silent), 0);
-    // Taken for good: nothing is held any more, and the next grant begins anew.
+    // Removed permanently: no hold remains, and the next grant opens a new case.
     assert!(world.holds_on(&silent).await.is_empty());
     world.grants(&silent, ROLE);
     let sheet = world.until_in(POLICY, &silent, "waiting").await;
     assert_eq!(sheet["holds"][0]["what"], json!({ "role": ROLE }), "{sheet}");
 }
 
-/// An administrator who revokes the role calls the grant off: it is not given back, whoever passes.
+/// An administrator who revokes the role cancels the grant: a later pass does not restore the role.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_an_administrator_revokes_is_not_given_back() {
     let world = shipped().await;
-    // Before the daemon acts, and after it acted and somebody gave the role again.
+    // Before the daemon acts, and after it acted and the role was granted again.
     let (early, late) = (world.employs_proven().await, world.employs());
     world.grants(&early, ROLE);
     world.revokes(&early, ROLE);

@@ -1,5 +1,5 @@
-//! Providers that are no part of the program: a directory of their own and a line in the registry are all they
-//! need. Two of each kind run beside the shipped ones.
+//! Providers outside of the program: each needs only a directory of its own and a line in the registry. Two of each
+//! kind run beside the shipped ones.
 
 mod roster;
 mod stamp;
@@ -139,7 +139,7 @@ async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
     let doors = AppState::new(engine.clone(), Access::new(Vec::new(), engine.clock())).unwrap();
     let listening = listen(address, doors.everything()).await.unwrap();
 
-    // The same id at two providers: a hook reports one, the poll finds the other.
+    // The same id at two providers: a hook reports one person, the poll finds the other.
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let alarm = json!({"type": "alarm", "person": "7"});
     let hook = |provider: &str, key: &str| {
@@ -173,7 +173,7 @@ async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
         let case = case.into_iter().find(|case| case.policy == source).unwrap();
         let case = engine.cases().case(&case.id).unwrap().unwrap();
         let execution = case.sessions.keys().next().unwrap().clone();
-        // The secret of one provider opens no other's hook.
+        // The secret of one provider is not valid for another's hook.
         let other = hint.replace("/hooks/good/", "/hooks/bad/").replace("/hooks/bad/", "/hooks/jumio/");
         let asked = http.post(other).body(execution.clone()).send().await.unwrap();
         assert_eq!(asked.status(), StatusCode::NOT_FOUND);
@@ -193,7 +193,7 @@ async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
     engine.store().close().await.unwrap();
 }
 
-/// What is wrong with the options of a provider, with its place.
+/// An error in a provider's options is reported with its place.
 #[test]
 fn a_mistake_in_the_options_of_a_provider_has_its_place() {
     for (text, line, says) in [
@@ -224,7 +224,7 @@ fn a_mistake_in_the_options_of_a_provider_has_its_place() {
     }
 }
 
-/// What a provider cannot do is found when a policy is loaded, and not in the first case.
+/// A missing ability of a provider is found when a policy is loaded, not in the first case.
 #[test]
 fn a_policy_that_asks_for_what_its_provider_cannot_do_does_not_load() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A toy verification provider: a run ends as the options say, as soon as its hint comes.
+//! A toy verification provider: a run ends as its options set, as soon as its hint arrives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -111,7 +111,7 @@ impl VerificationProvider for Stamp {
         let session = Session {
             account: "paper".to_owned(),
             execution: format!("{}-{}", self.name, start.reference.replace('.', "-")),
-            // The callback's secret is handed back in the link, where the test finds it.
+            // The link contains the callback's secret, where the test reads it.
             link: start.callback_url.clone().unwrap(),
             expires_at: self.clock.now() + TimeDelta::hours(1),
             reference: start.reference.clone(),
