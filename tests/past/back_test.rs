@@ -1,5 +1,5 @@
-//! The recorded past, walked again: with the very policies that ran it is the very past, byte for byte; with
-//! an edit it says whose end would be another, and where nobody knows.
+//! Back-tests. With the policies that ran, a back-test reproduces the recorded events byte for byte. With an edit, it
+//! reports the cases with another result, and those whose result is unknown.
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,7 +91,7 @@ fn tree_with(edits: &[(&str, &str)]) -> Files {
         text = text.replace(from, to);
     }
     files.insert(path, Arc::from(text.into_bytes()));
-    // The tests beside it say what it was before the edit.
+    // The tests of the policy describe it before the edit.
     files.remove(&format!("{POLICY}/tests.yaml"));
     Files(files)
 }
@@ -102,12 +102,12 @@ fn loaded(files: &Files) -> Arc<Policy> {
     Arc::clone(loaded.set.policies.get(POLICY).unwrap_or_else(|| panic!("{errors}")))
 }
 
-/// An edit, and what it would have done: by effect, least and most before and after, and to how many newly.
+/// An edit and its effects: for each, least and most before and after, and the number of additional people.
 struct Told {
     what: &'static str,
     edits: &'static [(&'static str, &'static str)],
     effects: &'static [(&'static str, &'static str, &'static str, &'static str)],
-    /// First name, and the ends.
+    /// First name, and the results.
     ends: &'static [(&'static str, &'static str, &'static str)],
     unknown: usize,
 }
@@ -218,7 +218,7 @@ async fn banning(set: fn(&mut Settings)) -> Inside {
     edit(&file, "limits:\n", "settings:\n  banned: [Zoe]\nlimits:\n");
     let only = "- delete: registration\n          if: registration.first_name in settings.banned\n";
     edit(&file, "- delete: registration\n", only);
-    // Of a tree without any policy nothing is taken.
+    // A tree without any policy is not loaded.
     copy_tree(Path::new("tests/data/heard/proving"), &made.path().join("other"));
     let other = made.path().join("other/policy.yaml");
     edit(&other, "policy: proving", "policy: other");
@@ -231,7 +231,7 @@ async fn banning(set: fn(&mut Settings)) -> Inside {
     inside
 }
 
-/// How the policy stands after an edit, and why.
+/// The state of the policy after an edit, and the reasons.
 async fn stands(inside: &Inside, from: &str, to: &str) -> (PolicyState, String) {
     edit(&inside.dir.path().join("policies/proofing/policy.yaml"), from, to);
     inside.engine().rollout().reload.reload(None).await;
@@ -240,8 +240,8 @@ async fn stands(inside: &Inside, from: &str, to: &str) -> (PolicyState, String) 
     (status.state, status.why.join("; "))
 }
 
-/// A stricter comparison is no harm by the files, and the past counts whom it would have deleted, together with those
-/// whom the edits just before it would have.
+/// The files show no harm in a stricter comparison. The back-test counts the people it would have deleted, together
+/// with those of the edits just before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_small_edits_are_a_large_one() {
     let made = tempfile::tempdir().unwrap();
@@ -272,12 +272,12 @@ async fn many_small_edits_are_a_large_one() {
     );
 }
 
-/// Each edit of a list deletes other people, which no list of effects tells: each one waits, and waits again where it did
-/// not run last.
+/// Each edit of a list deletes other people, which a list of effects cannot show. Each one waits, and waits again if it
+/// was not the last active one.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_edit_of_who_is_deleted_waits() {
     let inside = banning(|_| {}).await;
-    // The files cannot show whom a list bans; the past names how many.
+    // The files cannot show whom a list bans; the back-test gives the number.
     let setting = "decides differently by a setting: banned";
     for (from, to) in
         [("banned: [Zoe]", "banned: [Zoe, Ada]"), ("banned: [Zoe, Ada]", "banned: [Zoe, Ada, Cem]")]
@@ -293,7 +293,7 @@ async fn each_edit_of_who_is_deleted_waits() {
             .unwrap();
     }
 
-    // What was released once and did not run last is asked about again, however often one looks.
+    // A revision that was released once and was not the last active one waits again, at every reload.
     let (good, bad) = ("banned: [Zoe, Ada, Cem]", "banned: [Zoe, Ada, Cem, Ben, Dora, Eve]");
     assert_eq!(stands(&inside, good, bad).await.0, PolicyState::NeedsRelease);
     let engine = inside.engine();
@@ -307,7 +307,7 @@ async fn each_edit_of_who_is_deleted_waits() {
     let (folder, away) = (inside.dir.path().join("policies/proofing"), inside.dir.path().join("away"));
     std::fs::rename(&folder, &away).unwrap();
     engine.rollout().reload.reload(None).await;
-    // It asks for proof, so it runs on until its removal is released.
+    // The policy asks for proof, so it stays active until its removal is released.
     assert!(engine.active().set.policies.contains_key("proofing"));
     engine
         .rollout()
@@ -323,7 +323,7 @@ async fn each_edit_of_who_is_deleted_waits() {
     assert_eq!(stands(&inside, bad, bad).await.0, PolicyState::NeedsRelease, "another look is no release");
 }
 
-/// One policy asks for the proof, and another one, which nobody edits, deletes whoever gave none.
+/// One policy asks for the proof; another one, which is not edited, deletes people without a proof.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_policy_hears_of_an_edited_one_is_walked_too() {
     let tree = Path::new("tests/data/heard");
@@ -343,7 +343,7 @@ async fn what_another_policy_hears_of_an_edited_one_is_walked_too() {
     inside.pass(DAY * 5, HOUR).await;
     is_the_very_past(inside.engine());
     let engine = inside.engine();
-    // Without its proof nobody is approved; the file itself can delete nobody.
+    // Without its proof no registration is approved; the file itself can delete none.
     let edits = [
         (
             "a filter",
@@ -352,7 +352,7 @@ async fn what_another_policy_hears_of_an_edited_one_is_walked_too() {
             3,
         ),
         (
-            // Nobody registered a date, so nobody's can be compared.
+            // No registration has a date, so none can be compared.
             "a check more",
             "compare: [first_name, last_name]",
             "compare: [first_name, last_name, date_of_birth]",

@@ -1,5 +1,5 @@
-//! Nobody loses time that they did not have: a vendor that was down, a daemon that was away, a clock that was
-//! wrong for a moment. The engine runs in the test, on a clock that is turned by hand, with the shipped policies.
+//! Time lost in an outage of a vendor or the daemon, or by a temporarily wrong clock, is given back. The engine runs in
+//! the test with the shipped policies, on a clock that the test advances.
 use crate::world::inside::Inside;
 use crate::world::past::is_the_very_past;
 use chrono::TimeDelta;
@@ -28,7 +28,7 @@ struct Person {
 }
 
 impl Person {
-    /// Somebody who registered and was invited.
+    /// A person who registered and was invited.
     async fn registers(inside: &Inside, first_name: &str) -> Self {
         let email = format!("{}@partner.test", first_name.to_lowercase());
         let applicant = Applicant::new(first_name, "Tester", &email).unwrap();
@@ -74,7 +74,7 @@ impl Person {
             .count()
     }
 
-    /// Goes to the vendor by the newest link; the run's id.
+    /// Goes to the vendor by the newest link; returns the run's id.
     async fn presses(&self, inside: &Inside) -> String {
         let link = self.applicant.link(&inside.town).unwrap();
         match self.applicant.press(&inside.town, &link).await.unwrap() {
@@ -89,7 +89,7 @@ fn vendor_is_down(inside: &Inside, down: bool) {
     inside.town.jumio.turn(|knobs| knobs.faults = if down { vec![fault] } else { Vec::new() });
 }
 
-/// Whether two spans are the same, but for the minutes in which the daemon looks.
+/// Whether two spans are equal, except for the interval between the daemon's checks.
 fn about(one: TimeDelta, other: TimeDelta) -> bool {
     (one - other).abs() <= HOUR
 }
@@ -102,7 +102,7 @@ async fn a_deadline_that_comes_while_the_vendor_is_down_moves_by_the_outage() {
     inside.pass(deadline - HOUR * 12 - inside.now(), HOUR).await;
     let mails = [INVITED, REMINDED, REMINDED, LAST_CALL];
     assert_eq!(ada.mails(&inside), mails);
-    // Somebody else is at the vendor's when it goes down, which is how it is noticed.
+    // Another person is at the vendor when it goes down, which reveals the outage.
     let ben = Person::registers(&inside, "Ben").await;
     let run = ben.presses(&inside).await;
     vendor_is_down(&inside, true);
@@ -113,7 +113,7 @@ async fn a_deadline_that_comes_while_the_vendor_is_down_moves_by_the_outage() {
     assert_eq!((ada.state(&inside).as_str(), ben.state(&inside).as_str()), ("waiting", "waiting"));
     vendor_is_down(&inside, false);
     inside.pass(HOUR, TimeDelta::minutes(1)).await;
-    // Ben was in time, and his result is fetched now.
+    // Ben finished in time, and his result is read now.
     inside.comes("Ben's result", async |inside| (ben.state(inside) == "closed").then_some(())).await;
     assert_eq!(inside.town.onelogin.user(ben.user).unwrap()["state"], 1, "{:#?}", ben.journal(&inside));
     // Thirty hours were lost, so the deadline is thirty hours later.
@@ -137,7 +137,7 @@ async fn days_in_which_the_daemon_was_away_are_given_back() {
     let mut inside = monday().await;
     let ada = Person::registers(&inside, "Ada").await;
     let deadline = ada.due(&inside);
-    // Over the first reminder.
+    // Past the first reminder.
     inside.pass(TimeDelta::days(1), HOUR).await;
     inside.stop().await;
     inside.clock.advance(TimeDelta::days(3));
@@ -147,7 +147,7 @@ async fn days_in_which_the_daemon_was_away_are_given_back() {
     inside.pass(TimeDelta::days(2), HOUR).await;
     assert_eq!(ada.mails(&inside), [INVITED, REMINDED]);
     assert!(about(ada.given_back(&inside), TimeDelta::days(3)), "{:?}", ada.given_back(&inside));
-    // Over all the others: not one of them comes late, and the deadline waits.
+    // Past all other reminders: none of them is sent late, and the deadline moves.
     inside.stop().await;
     inside.clock.advance(TimeDelta::days(20));
     inside.start().await;
@@ -158,7 +158,7 @@ async fn days_in_which_the_daemon_was_away_are_given_back() {
     assert_eq!(ada.mails(&inside), [INVITED, REMINDED, REMINDED, LAST_CALL]);
     inside.pass(TimeDelta::days(2), HOUR).await;
     assert_eq!(ada.state(&inside), "in_grace");
-    // Who has a week to object has a week, whatever the daemon does.
+    // A person with a week to object gets a whole week, whatever the daemon's outages.
     inside.stop().await;
     inside.clock.advance(TimeDelta::days(30));
     inside.start().await;
@@ -186,13 +186,13 @@ async fn a_short_stop_costs_nobody_time_and_gives_none_back() {
     is_the_very_past(inside.engine());
 }
 
-/// A clock that is wrong for a moment.
+/// The error of a temporarily wrong clock.
 const TEN_YEARS: TimeDelta = TimeDelta::days(3_650);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_wrong_for_a_moment_destroys_nothing_and_asks_nobody() {
     let inside = monday().await;
-    // People whose proof is fresh enough for a month.
+    // People whose proof is valid for another month.
     let crowd = Crowd {
         count: 5,
         moments: [("idv_verified_at".to_owned(), Ages { days: 60, without_percent: 0 })].into(),
@@ -224,7 +224,7 @@ async fn a_clock_that_is_wrong_for_a_moment_destroys_nothing_and_asks_nobody() {
     assert_eq!((ada.due(&inside), forger.due(&inside)), (deadline, grace));
     assert_eq!((forger.deletions(&inside), inside.town.mailbox.mails().len(), cases()), (0, mails, 2));
 
-    // Everything goes on as if nothing had been: the reminder, the nightly sweep, the deletion.
+    // Everything continues as without the error: the reminder, the nightly sweep, the deletion.
     inside.pass(TimeDelta::days(1) + HOUR, HOUR).await;
     assert_eq!(ada.mails(&inside), [INVITED, REMINDED]);
     let sweeps = inside.engine().sweeps().list().unwrap();
@@ -250,7 +250,7 @@ async fn a_machine_that_slept_gives_the_time_back() {
     inside.pass(HOUR, HOUR).await;
     inside.clock.jump(TimeDelta::days(20));
     inside.look().await;
-    // It stays that late for minutes, so it is true.
+    // The clock stays ahead for minutes, so it counts as correct.
     for _ in 0..20 {
         inside.clock.advance(TimeDelta::seconds(15));
         inside.look().await;
@@ -269,7 +269,7 @@ async fn a_machine_that_slept_gives_the_time_back() {
     is_the_very_past(inside.engine());
 }
 
-/// Starts with a clock that is weeks ahead, which is set back while the daemon runs or while it is stopped.
+/// Starts with a clock that is weeks ahead and is set back while the daemon runs or while it is stopped.
 async fn check_a_start_with_a_clock_ahead(stopped: bool) {
     const AHEAD: TimeDelta = TimeDelta::days(40);
     let mut inside = monday().await;
@@ -285,7 +285,7 @@ async fn check_a_start_with_a_clock_ahead(stopped: bool) {
     inside.clock.jump(AHEAD);
     inside.start().await;
     inside.settle().await;
-    // The reminder is due by now, so its case is looked at and time is given back; somebody new comes.
+    // The reminder is due by now, so the case is checked and time is given back; another person registers.
     inside.pass(TimeDelta::days(1) + HOUR, HOUR).await;
     assert!(about(ada.given_back(&inside), AHEAD), "{}", ada.given_back(&inside));
     let grace_time = grace - inside.now() + AHEAD;
@@ -299,7 +299,7 @@ async fn check_a_start_with_a_clock_ahead(stopped: bool) {
     } else {
         inside.clock.jump(-AHEAD);
     }
-    // The loop that wakes cases sleeps, and sees that the clock was set back when a little time has passed.
+    // The loop that wakes cases sleeps, and notices after a short time that the clock was set back.
     inside.clock.advance(TimeDelta::seconds(15));
     inside.settle().await;
     assert!(about(ada.due(&inside) - deadline, TimeDelta::zero()), "{} {deadline}", ada.due(&inside));
@@ -307,7 +307,7 @@ async fn check_a_start_with_a_clock_ahead(stopped: bool) {
     assert_eq!(ada.mails(&inside), [INVITED, REMINDED]);
     let set_back = |entry: &Entry| matches!(entry.note, Note::ClockSetBack { .. });
     assert_eq!(ada.journal(&inside).iter().filter(|entry| set_back(entry)).count(), 1);
-    // The others, and the sweep of the night, go on by the true time.
+    // The other cases, and the nightly sweep, continue by the correct time.
     inside.pass(grace_time - HOUR, HOUR).await;
     assert_eq!((forger.state(&inside).as_str(), forger.deletions(&inside)), ("in_grace", 0));
     inside.pass(HOUR * 3, HOUR).await;

@@ -1,14 +1,14 @@
-//! What happens over months, on a clock that is turned by hand, and the same walked again from the record.
+//! Months of simulated time, on a clock that the test advances, and back-tests of the record.
 //!
 //! | file | what |
 //! |---|---|
-//! | `back_test` | the recorded past, with the policies that ran it and with edits |
-//! | `fair_clock` | nobody loses time that they did not have |
-//! | `recorded` | journals that earlier versions of the program wrote: they open, verify and go on |
-//! | `replay` | what was decided can be decided again |
-//! | `same_journal` | one journal in `proofd test`, in the daemon and in the back-test |
+//! | `back_test` | back-tests with the policies that ran, and with edits |
+//! | `fair_clock` | time lost in outages is given back |
+//! | `recorded` | journals of earlier versions of the program: they open, verify and continue |
+//! | `replay` | decisions can be repeated from the journal |
+//! | `same_journal` | the same journal in `proofd test`, in the daemon and in the back-test |
 //! | `sweep_onelogin` | a sweep over OneLogin's users |
-//! | `sweep_runs` | what a run does with one person or another |
+//! | `sweep_runs` | the handling of single people in a run |
 //! | `sweep_year` | ten thousand people over eight months |
 //! | `town` | a directory of people in memory |
 #![allow(

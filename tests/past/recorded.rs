@@ -1,7 +1,7 @@
-//! Journals that a version of the program wrote, in `tests/data/journals/VERSION`. Each opens, verifies and goes
-//! on: half of a story is in the journal, and the program of today plays the other half.
+//! Journals written by earlier versions of the program, in `tests/data/journals/VERSION`. Each opens, verifies and
+//! continues: the journal holds the first part of a story, and the current program runs the rest.
 //!
-//! To record the stories with the program of today: `PROOFD_RECORD=VERSION cargo test --test past record`.
+//! To record the stories with the current program: `PROOFD_RECORD=VERSION cargo test --test past record`.
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,10 @@ use crate::world::copy_tree;
 
 const JOURNALS: &str = "tests/data/journals";
 
-/// What is kept of a store. Its state is made anew from the journal.
+/// The kept files of a store. Its state is rebuilt from the journal.
 const KEPT: [&str; 3] = ["journal", "mark", "secret"];
 
-/// A policy, one of its tests, and how many lines of the test the journal holds.
+/// A policy, one of its tests, and the number of the test's lines that the journal holds.
 const STORIES: &[(&str, &str, usize)] = &[
     ("registration-proofing", "a good proof lets the person in", 1),
     ("registration-proofing", "our own people are not asked", usize::MAX),
@@ -39,7 +39,7 @@ const STORIES: &[(&str, &str, usize)] = &[
     ("partner-with-sponsor", "forged papers end it, with a month to object", 3),
 ];
 
-/// A test of a policy that was played, and the stimuli of the part that the journal holds.
+/// A policy test with its result, and the stimuli of the part that the journal holds.
 struct Story {
     policy: Arc<Policy>,
     test: Test,
@@ -58,13 +58,13 @@ impl Story {
         Self { policy, test, whole, recorded }
     }
 
-    /// How the cases stand in the end.
+    /// The final states of the cases.
     fn end(&self) -> Standing {
         self.whole.world.opened().iter().map(|id| standing(self.whole.world.case(id).unwrap())).collect()
     }
 }
 
-/// How cases stand, in words that stay.
+/// The states of cases, in words that do not change between versions.
 type Standing = BTreeMap<CaseId, (String, Option<String>, Vec<&'static str>)>;
 
 fn standing(case: &Case) -> (CaseId, (String, Option<String>, Vec<&'static str>)) {
@@ -76,7 +76,7 @@ fn cases(store: &Store) -> Vec<Case> {
     store.cases(&CaseFilter::default(), None, 1_000).unwrap().0
 }
 
-/// One thread: what is ready at the same time is done in the order in which it became so.
+/// A runtime with one thread: tasks run in the order in which they became ready.
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -85,7 +85,7 @@ fn options() -> Options {
     Options { reserve_bytes: 64 << 10, ..Options::default() }
 }
 
-/// Copies what is kept of a store.
+/// Copies the kept files of a store.
 fn keep(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for name in KEPT {
@@ -106,7 +106,7 @@ fn recorded() -> Vec<PathBuf> {
     all
 }
 
-/// Opens a copy of a recorded journal, and verifies it.
+/// Opens and verifies a copy of a recorded journal.
 fn opened(journal: &Path, store: &Path) -> Store {
     let _ = fs::remove_dir_all(store);
     keep(journal, store);
@@ -120,7 +120,7 @@ fn opened(journal: &Path, store: &Path) -> Store {
     open().0
 }
 
-/// The policy that runs in a store, from the files that the journal holds, and the test beside the journal.
+/// The active policy of a store, from the files in the journal, and the test beside the journal.
 fn story(journal: &Path, store: &Store, policies: &Path) -> Story {
     let active = store.active().unwrap();
     let (name, revision) = active.first_key_value().unwrap();
@@ -221,7 +221,7 @@ fn record() {
     record_everything(version.parse().unwrap());
 }
 
-/// What commits of the version before hold, committed by the program of today.
+/// Commits the records of the previous version's journal with the current program.
 fn record_everything(version: u32) {
     let of = |version: u32| Path::new(JOURNALS).join(version.to_string()).join("everything");
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! What was decided can be decided again from the journal alone and gives the same, byte for byte; what has
-//! been written by anything else than that decision is found.
+//! Decisions can be repeated from the journal alone with equal results, byte for byte. A change that was written by any
+//! other means is found.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn settings(organization: &str) -> Settings {
     }
 }
 
-/// Somebody is asked, the mail server is down once, they press, and an operator gives up: six decisions.
+/// Makes six decisions: a person is invited, the mail server fails once, the person presses, an operator cancels.
 async fn decide(dir: &Path) -> Case {
     let clock = Virtual::new("2026-01-05T09:00:00Z".parse().unwrap());
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -76,7 +76,7 @@ async fn decide(dir: &Path) -> Case {
     case
 }
 
-/// Appends a change to a store that is closed.
+/// Appends a change to a closed store.
 async fn append(dir: &Path, changed: Changed) {
     let (store, _) = Store::open(dir, changed.at).unwrap();
     store.commit(Commit { cases: vec![changed], ..Commit::default() }).await.unwrap();
@@ -90,7 +90,7 @@ fn last_of(dir: &Path) -> Changed {
     last.unwrap()
 }
 
-/// What deciding again finds: made again, made elsewhere, not recorded, different, and what it says of these.
+/// Repeats the decisions: the numbers of repeated, foreign, unrecorded and different ones, and the differences.
 fn check(dir: &Path, organization: &str, expected: [u64; 4], says: &[&str]) {
     let (report, found) = replay::verify(dir, &settings(organization)).unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
@@ -106,7 +106,7 @@ fn check(dir: &Path, organization: &str, expected: [u64; 4], says: &[&str]) {
 async fn decisions_made_again_give_the_same() {
     let dir = tempfile::tempdir().unwrap();
     decide(dir.path()).await;
-    // The loss of an attempt that never was is refused, and what is refused is not written.
+    // The loss of an attempt that never began is refused, and a refused input is not written.
     check(dir.path(), "Example", [5, 0, 0, 0], &[]);
     check(dir.path(), "Another", [0, 5, 0, 0], &[]);
 }

@@ -1,4 +1,4 @@
-//! A sweep over OneLogin's users, from the list to the attribute that the cases set, over loopback.
+//! A sweep over OneLogin's users over HTTP, from the list to the attribute that the cases set.
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use proofd::simulate::onelogin::{Ages, Crowd, Options, Simulator};
 const PEOPLE: u32 = 400;
 const VERIFIED: &str = "idv_verified_at";
 
-/// The clock as the connector has it: who waits for a moment moves the time there.
+/// The connector's clock: waiting for a time advances the clock to it.
 #[derive(Debug)]
 struct Hasty(Virtual);
 
@@ -46,7 +46,7 @@ fn onelogin(url: &str, clock: &Virtual) -> OneLogin {
     OneLogin::new(settings, Arc::new(Hasty(clock.clone()))).unwrap()
 }
 
-/// Who proved it when, as the tenant really holds it.
+/// The date of each user's proof in the tenant's true state.
 fn verified(simulator: &Simulator, ids: &[i64]) -> BTreeMap<i64, Option<Timestamp>> {
     let of = |id: &i64| {
         let user = simulator.user(*id).unwrap();
@@ -89,7 +89,7 @@ async fn everybody_proves_it_again_each_quarter() {
     let active: BTreeSet<i64> = ids.iter().filter(active).copied().collect();
     assert!(active.len() < ids.len());
     let (mut proven, mut waited) = (0, 0);
-    // The clocks are changed in between.
+    // Daylight saving time begins in between.
     for week in ["03-08T01", "03-15T01", "03-22T01", "03-29T01", "04-05T00", "06-14T00"] {
         let nominal = at(&format!("2026-{week}:{}:00Z", if week == "03-29T01" { "00" } else { "30" }));
         let before = verified(&simulator, &ids);

@@ -1,4 +1,4 @@
-//! What a run of a sweep does with one person or another, and with an edit in the middle.
+//! The handling of single people in a sweep's run, and of an edit during a run.
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const START: &str = "2026-03-01T12:00:00Z";
 const FIRST: &str = "2026-03-02T02:00:00Z";
 const CLOSE: &str = "steps:\n  - close: seen\n";
 
-/// Nightly at two, UTC; `more` are further lines of the sweep.
+/// A nightly sweep at two, UTC; `more` contains further lines of the sweep.
 fn nightly(dir: &Path, mode: &str, more: &[&str], rest: &str) {
     let lines = ["over: users", "run: daily", "at: \"02:00\"", "timezone: UTC"];
     let sweep: String = lines.iter().chain(more).map(|line| format!("      {line}\n")).collect();
@@ -27,7 +27,7 @@ fn skipped(run: &SweepRun) -> BTreeMap<&str, u64> {
     run.skipped.iter().map(|(why, count)| (why.as_str(), *count)).collect()
 }
 
-/// The values of the clause that a policy said no by.
+/// The values of the clause that decided against a case.
 fn looked_at(asked: &Asked) -> Vec<(String, Value)> {
     let clause = &asked.said.trace.as_ref().unwrap().clauses[0];
     clause.values.iter().map(|seen| (seen.path.clone(), seen.value.clone())).collect()
@@ -45,7 +45,7 @@ struct Setting {
 }
 
 impl Setting {
-    /// Ten people, `0` to `9`, proven so many days ago.
+    /// Ten people, `0` to `9`, with a proof at different numbers of days ago.
     fn new() -> Self {
         let people = (0..10).map(|number| person(&number.to_string(), Some(days_before(number * 10 + 1))));
         Self {
@@ -59,7 +59,7 @@ impl Setting {
         Town::open(self.dir.path(), &self.clock, &self.directory).await
     }
 
-    /// The first run breaks off: the daemon dies while it waits for the directory, which answered so often.
+    /// Interrupts the first run: the daemon dies while it waits for the directory's next answer.
     async fn break_off_after(&self, answers: usize) {
         let town = self.open().await;
         self.directory.fall_silent_after(answers);
@@ -87,7 +87,7 @@ async fn a_new_sweep_has_missed_nothing_and_neither_has_an_edited_one() {
     town.advance_to(at(FIRST));
     let run = town.settled("p/1", at(FIRST)).await;
     assert_eq!((run.looked_at, run.due, run.opened, run.left), (10, 5, 5, 0));
-    // Another time of day, of which the one of today is over.
+    // Another time of day, which has already passed today.
     let text = std::fs::read_to_string(setting.dir.path().join("policies/p/policy.yaml")).unwrap();
     town.advance_to(at("2026-03-02T12:00:00Z"));
     std::fs::write(setting.dir.path().join("policies/p/policy.yaml"), text.replace("02:00", "10:00"))
@@ -138,14 +138,14 @@ async fn an_error_of_a_clause_is_counted_and_is_not_no() {
     town.advance_to(at(FIRST));
     let run = town.settled("p/1", at(FIRST)).await;
     assert_eq!((run.opened, skipped(&run)), (3, [("could_not_decide", 2)].into()));
-    // Those are kept, with the clause and what it looked at; what is said has no values.
+    // Errors are stored with the clause and its values; the detail contains no value.
     let kept = |policy: &str| town.engine.store().asked_of(policy, Class::Error, 9).unwrap();
     let errors = kept("p");
     assert_eq!(errors.len(), 2);
     assert_eq!(looked_at(&errors[0]), [("user.title.len".to_owned(), json!(null))]);
     assert_eq!((errors[0].kind.as_str(), errors[0].said.verdict.word()), ("sweep", "could_not_decide"));
     assert!(errors[0].said.detail.starts_with("p/policy.yaml:"), "{}", errors[0].said.detail);
-    // A date that is not one.
+    // An invalid date.
     let run = town.settled("q/1", at(FIRST)).await;
     let undated = kept("q");
     assert_eq!(undated.len(), 1);
@@ -168,7 +168,7 @@ async fn everybody_is_judged_again_by_their_own_record() {
     let setting = Setting::new();
     let lines = [DUE, "where: user.status == \"active\""];
     nightly(setting.dir.path(), "enforce", &lines, &format!("if: user.manager == ()\n{CLOSE}"));
-    // The page of the population comes, the first person's record does not.
+    // The population's page arrives, the first person's record does not.
     setting.break_off_after(2).await;
     setting.directory.change("5", |fields| drop(fields.insert("verified_at".into(), json!(at(FIRST)))));
     setting.directory.change("6", |fields| drop(fields.insert("status".into(), json!("suspended"))));
@@ -186,7 +186,7 @@ async fn everybody_is_judged_again_by_their_own_record() {
         let asked = town.engine.store().asked(id, "p", town.engine.now(), 9).unwrap();
         assert_eq!(asked.iter().map(|one| one.said.verdict.word()).collect::<Vec<_>>(), [verdict]);
     }
-    // It went on where it was.
+    // It continued at the same position.
     assert_eq!(setting.directory.pages.load(Ordering::SeqCst), pages);
     town.stop().await;
 }
@@ -207,7 +207,7 @@ async fn who_is_left_out_is_told_why_and_of_a_crowd_the_rest_is_counted() {
     setting.directory = Directory::of(people.collect());
     let rest = format!("if: user.title != \"guest\"\n{CLOSE}");
     nightly(setting.dir.path(), "enforce", &[DUE, "where: user.status == \"active\""], &rest);
-    // Two pages were looked at, and what was said is kept; the look begins anew.
+    // Two pages were read, and the decisions are stored; the read begins again.
     setting.break_off_after(3).await;
     let town = setting.open().await;
     let run = town.settled("p/1", at(FIRST)).await;
@@ -229,7 +229,7 @@ async fn who_is_left_out_is_told_why_and_of_a_crowd_the_rest_is_counted() {
     assert_eq!(one["clauses"][0]["clause"], "user.status == \"active\"", "{one}");
     assert_eq!(one["clauses"][0]["values"], json!([{"path": "user.status", "value": "suspended"}]));
     assert_eq!(one["changes"][0].as_array().unwrap().len(), 1, "{one}");
-    // One of the rest: nothing is known of them, and how it can be.
+    // One of the other people: no decision is recorded, and the answer names the dry run.
     let one = explained("user/1289");
     assert_eq!(one["verdict"], "not_asked", "{one}");
     assert!(one["says"].as_str().unwrap().contains("--try sweep"), "{one}");
@@ -257,7 +257,7 @@ async fn a_policy_that_is_disabled_in_the_middle_stops_its_run() {
     town.clock.advance(TimeDelta::minutes(1));
     town.until("p/1", |state| !state.awake).await;
     assert_eq!(town.engine.sweeps().list().unwrap()[0].next, None);
-    // A month later it is switched on again, and has missed nothing.
+    // A month later it is enabled again, and has missed nothing.
     setting.directory.down.store(false, Ordering::SeqCst);
     town.clock.advance(TimeDelta::days(30));
     edit("enforce");

@@ -1,6 +1,6 @@
-//! Ten thousand people over eight months: two sweeps, changes of clocks, an identity provider that is down,
-//! a daemon that dies in the middle of runs or is not there for weeks. After every run the cases are those
-//! that a reader of the population would have opened, and none opens twice.
+//! Ten thousand people over eight months: two sweeps, daylight saving time, an identity provider that is down, and a
+//! daemon that dies during runs or is stopped for weeks. After every run, the cases equal those of an independent
+//! calculation from the population, and none opens twice.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const PEOPLE: u32 = 10_000;
 const AGAIN: &str = "again/1";
 const BADGES: &str = "badges/2";
 
-/// Numbers that look random and are the same in every run.
+/// Pseudorandom numbers that are equal in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -94,7 +94,7 @@ fn policies(dir: &Path) {
     );
 }
 
-/// The first moment of a day on which the clocks have got to a time, minute by minute.
+/// The first time of a day at which the local clock has reached a time, minute by minute.
 fn nominal(zone: Tz, day: NaiveDate, hour: u32, minute: u32) -> Timestamp {
     let noon = zone.from_utc_datetime(&day.and_hms_opt(0, 0, 0).unwrap()).to_utc() - TimeDelta::hours(15);
     let minutes = (0..2_880).map(|minutes| noon + TimeDelta::minutes(minutes));
@@ -105,7 +105,7 @@ fn nominal(zone: Tz, day: NaiveDate, hour: u32, minute: u32) -> Timestamp {
     there.next().unwrap()
 }
 
-/// All nominal times of both sweeps in their order.
+/// All nominal times of both sweeps, in order.
 fn calendar(start: Timestamp, end: Timestamp) -> Vec<(Timestamp, &'static str)> {
     let mut times = Vec::new();
     let days = start.date_naive().iter_days().take_while(|day| *day <= end.date_naive());
@@ -120,7 +120,7 @@ fn calendar(start: Timestamp, end: Timestamp) -> Vec<(Timestamp, &'static str)> 
     times
 }
 
-/// What a reader of the population knows.
+/// The state of the independent calculation.
 struct Reader {
     first_seen: BTreeMap<String, Timestamp>,
     opened: BTreeMap<&'static str, usize>,
@@ -132,7 +132,7 @@ fn time(value: &Value) -> Option<Timestamp> {
     text.parse().ok().or_else(day)
 }
 
-/// A person's part of a fortnight.
+/// A person's offset within two weeks.
 fn offset(policy: &str, person: &str) -> TimeDelta {
     let mut bytes = Vec::new();
     for text in [policy, person] {
@@ -144,7 +144,7 @@ fn offset(policy: &str, person: &str) -> TimeDelta {
 }
 
 impl Reader {
-    /// Who is due, and since when.
+    /// The due people, with the time since when they are due.
     fn due(
         &mut self,
         schedule: &str,
@@ -181,7 +181,7 @@ impl Reader {
         due
     }
 
-    /// Whose cases are there for a nominal time, after it was seen that they are the right ones.
+    /// Asserts that the cases of a nominal time are the expected ones, and returns their people.
     fn judge(
         &mut self,
         store: &Store,
@@ -204,29 +204,29 @@ impl Reader {
     }
 }
 
-/// What happens around a nominal time.
+/// The disturbance at a nominal time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Trouble {
     None,
-    /// The identity provider is not there for some hours.
+    /// The identity provider is down for some hours.
     Down,
-    /// The daemon dies while it looks at people, or while it opens cases.
+    /// The daemon dies while it reads people or opens cases.
     Dies {
         answers: usize,
     },
-    /// The same, and the last of what it knew of its own position is lost.
+    /// The same, and the last record of its position is lost.
     Forgets {
         answers: usize,
     },
-    /// The daemon ends in order and comes back before the time.
+    /// The daemon stops in an orderly way and restarts before the nominal time.
     Restart,
-    /// It is not there for so many hours.
+    /// The daemon is stopped for a number of hours.
     Away {
         hours: i64,
     },
 }
 
-/// All of it comes again and again, each time with other runs.
+/// Each disturbance occurs repeatedly, at different runs.
 fn trouble(dice: &mut Dice, number: usize) -> Trouble {
     match number % 19 {
         1 => Trouble::Down,
@@ -240,7 +240,7 @@ fn trouble(dice: &mut Dice, number: usize) -> Trouble {
     }
 }
 
-/// What was seen of the year.
+/// Statistics of the year.
 #[derive(Debug, Default)]
 struct Tally {
     runs: usize,
@@ -271,8 +271,8 @@ impl Year {
         Self { dir, clock, directory, town, reader, dice, tally: Tally::default() }
     }
 
-    /// The daemon is not there until after the first of these times. Of each sweep those that it missed
-    /// count as one, or as none. Gives how many times are over.
+    /// The daemon is stopped until after the first of these times. The missed times of each sweep count as one or as
+    /// none. Returns the number of times that have passed.
     async fn away(mut self, times: &[(Timestamp, &'static str)], hours: i64) -> (Self, usize) {
         self.town.stop().await;
         let back = times[0].0 + TimeDelta::hours(hours) + TimeDelta::minutes(1);
@@ -294,7 +294,7 @@ impl Year {
         (self, over)
     }
 
-    /// One nominal time with what happens around it.
+    /// One nominal time with its disturbance.
     async fn night(mut self, nominal: Timestamp, schedule: &'static str, trouble: Trouble) -> Self {
         match trouble {
             Trouble::Restart => {
@@ -375,7 +375,7 @@ async fn eight_months() {
         rest = &rest[over..];
     }
     let Year { dir, town, reader, tally, .. } = year;
-    // Nothing else was opened, by whatever was interrupted.
+    // The interrupted runs opened no further cases.
     let total: usize = reader.opened.values().sum();
     assert_eq!(count(town.engine.store()), total);
     println!("{tally:?} cases={total} {:?}", reader.opened);
@@ -385,7 +385,7 @@ async fn eight_months() {
     assert_eq!(report.different, 0, "{:?}", report.differences);
 }
 
-/// What people do afterwards: most prove who they are, some do not answer; somebody comes, somebody goes.
+/// The people's changes afterwards: most prove their identity, some do not answer, people join and leave.
 fn live_on(
     directory: &Directory,
     schedule: &str,
@@ -413,8 +413,7 @@ fn live_on(
     }
 }
 
-/// The run's position falls back to where it was when the people were picked: as if nothing of it had been
-/// written down since, and only the cases themselves.
+/// Resets the run's position to the time when the people were selected: as if only the cases had been written since.
 async fn forget(dir: &Path, schedule: &str) {
     let (store, _) = Store::open_with(&dir.join("store"), at("2026-01-01T00:00:00Z"), options()).unwrap();
     let mut state = store.sweep(schedule).unwrap().unwrap();

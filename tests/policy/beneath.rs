@@ -1,4 +1,4 @@
-//! What a tree is read from: plain files inside it, by whatever links inside it; and nothing else.
+//! The files of a tree: plain files inside it, also through links inside it, and no others.
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::os::unix::net::UnixListener;
@@ -11,7 +11,7 @@ use proofd::rollout::tree;
 
 const SECRET: &str = "format: 1\npolicy: seen\nhunter2: hunter2\n";
 
-/// A folder with a good tree in `policies` and, beside it, a file that is nobody's business.
+/// A folder with a valid tree in `policies`, and a foreign file beside it.
 fn world() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let base = fs::canonicalize(dir.path()).unwrap();
@@ -38,14 +38,14 @@ fn loaded(root: &Path) -> (Loaded, String) {
     (loaded, text)
 }
 
-/// The name of a file of the tree, free for something else.
+/// Removes a file of the tree and returns its path for a replacement.
 fn free(base: &Path) -> PathBuf {
     let path = base.join("policies/seen/policy.yaml");
     fs::remove_file(&path).unwrap();
     path
 }
 
-/// Brings the tree under a folder to some state.
+/// A change to the tree under a folder.
 type Spoil = fn(&Path);
 
 #[test]
@@ -101,7 +101,7 @@ fn what_leads_outside_is_no_plain_file_or_leads_nowhere_is_not_read() {
         let (loaded, text) = loaded(&base.join("policies"));
         assert!(text.contains(&format!("error[{code}")), "{what}: {text}");
         assert!(!text.contains("hunter2") && !text.contains("policy: seen"), "{what}: {text}");
-        // The policy is declared, so what ran of it goes on; the other one is as good as before.
+        // The policy is declared, so its active revision continues; the other policy is unaffected.
         assert!(loaded.partial && loaded.declared.contains(&"seen".to_owned()), "{what}: {loaded:?}");
         assert_eq!(loaded.set.policies.keys().collect::<Vec<_>>(), ["other"], "{what}: {text}");
     }
@@ -111,7 +111,7 @@ fn what_leads_outside_is_no_plain_file_or_leads_nowhere_is_not_read() {
 fn links_inside_the_tree_are_followed_and_its_root_may_be_one() {
     let (_dir, base) = world();
     let tree = base.join("policies");
-    // As Kubernetes lays it out, and by the absolute name of the root and of a link to it.
+    // Links as Kubernetes creates them, also by the absolute name of the root and of a link to it.
     fs::create_dir(tree.join("..one")).unwrap();
     fs::rename(tree.join("seen"), tree.join("..one/seen")).unwrap();
     symlink("..one", tree.join("..data")).unwrap();
@@ -141,7 +141,7 @@ fn a_second_name_of_somebody_elses_file_is_not_read() {
     let (file, secret) = (base.join("policies/seen/policy.yaml"), base.join("outside/secret"));
     fs::remove_file(&file).unwrap();
     fs::hard_link(&secret, &file).unwrap();
-    // Of one owner it is a file like any other.
+    // A file of the same owner is accepted.
     assert!(!loaded(&base.join("policies")).1.contains("P0017"));
     let owner = fs::metadata(base.join("policies")).unwrap().uid();
     if chown(&secret, Some(owner + 1), None).is_err() {

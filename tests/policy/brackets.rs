@@ -1,5 +1,4 @@
-//! Files that are nested as deep as they are long: each is refused with its place, in a time that grows with its
-//! length and not with its square.
+//! Deeply nested files: each is refused with its place, in a time that grows linearly with its length.
 use proofd::cli::compose::known_to_all;
 use proofd::policy::{Files, Severity, load};
 
@@ -52,7 +51,7 @@ fn brackets_in_any_file_are_told_with_their_place() {
     }
 }
 
-/// What is text in a mail stays text, and takes no longer than other text.
+/// Brackets in the text of a mail stay text, and take no longer than other text.
 #[test]
 fn brackets_in_the_text_of_a_mail_are_text() {
     for bracket in ["[", "(", "![", "[](", "<", "`", "*", "> "] {

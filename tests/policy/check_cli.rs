@@ -1,4 +1,4 @@
-//! `check` and `explain-code` as a person and a build use them.
+//! `check` and `explain-code` for people and builds.
 use std::path::Path;
 use std::process::Command;
 
@@ -41,7 +41,7 @@ fn a_code_is_explained_by_number_and_by_word() {
     assert_eq!((&list["items"][0]["code"], &list["items"][0]["word"]), (&"P0001".into(), &"encoding".into()));
 }
 
-/// What lies behind the link is in no policy, and a good tree without it would look whole.
+/// A broken link is an error: no policy contains its file, and the tree would look complete without it.
 #[cfg(unix)]
 #[test]
 fn a_link_to_nothing_is_an_error() {
@@ -54,7 +54,7 @@ fn a_link_to_nothing_is_an_error() {
     assert!(said.contains("error[P0123 dangling-link]") && said.contains("gone/policy.yaml:1:1"), "{said}");
 }
 
-/// Whether there are other registrations is not known here, so it is said and is no warning.
+/// Other registrations may exist, which `check` cannot know: it reports a note instead of a warning.
 #[test]
 fn a_tree_that_takes_particular_registrations_only_says_so() {
     let dir = tempfile::tempdir().unwrap();
@@ -94,7 +94,7 @@ fn a_check_is_told_in_three_forms() {
     assert_eq!((code, &run["results"][0]["ruleId"]), (0, &"P0603".into()));
     assert_eq!(run["results"][0]["level"], "warning");
     assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "P0603");
-    // What keeps a build from going on does so in every form.
+    // An error fails the build in every format.
     std::fs::write(Path::new(&tree).join("seen/policy.yaml"), "format: 1\npolicy: seen\n").unwrap();
     for form in ["human", "json", "sarif"] {
         assert_eq!(proofd(&["check", &tree, "--format", form]).0, 1);
@@ -109,7 +109,7 @@ fn strict_makes_a_warning_a_failure() {
     assert_eq!(proofd(&["check", &tree]).0, 0);
     let (code, said, _) = proofd(&["check", &tree, "--strict"]);
     assert!(code == 1 && said.contains("--strict: warnings count as errors"), "{code}: {said}");
-    // What is told is the same; only the status is another.
+    // The report is equal; only the exit code differs.
     let report = |flags: &[&str]| {
         let (code, said, _) = proofd(&[&["check", &tree, "--format", "json"][..], flags].concat());
         let mut report: Value = serde_json::from_str(&said).unwrap();
@@ -131,7 +131,7 @@ fn strict_makes_a_warning_a_failure() {
 fn a_file_that_cannot_be_read_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let tree = tree(dir.path());
-    // A file that opens and cannot be read, for whoever runs this.
+    // A file that opens and cannot be read by any user.
     std::os::unix::fs::symlink("/proc/self/mem", Path::new(&tree).join("seen/notes.md")).unwrap();
     let (code, said, error) = proofd(&["check", &tree]);
     assert_eq!(code, 1, "{said} {error}");

@@ -1,5 +1,5 @@
-//! The schemas for editors: every key says what it is, every verb has its outcomes, what is shipped is valid, and the
-//! texts for people name schemas that there are.
+//! The schemas for editors: every key has a description, every verb has its outcomes, the shipped files are valid, and
+//! the documentation names existing schemas.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +19,7 @@ fn schema(which: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Where a schema is that is referred to.
+/// Resolves a reference within a schema.
 fn resolved<'a>(whole: &'a Value, part: &'a Value) -> &'a Value {
     match part["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
         Some(path) => whole.pointer(path).unwrap_or_else(|| panic!("{path} is nowhere")),
@@ -27,11 +27,11 @@ fn resolved<'a>(whole: &'a Value, part: &'a Value) -> &'a Value {
     }
 }
 
-/// Keys without a text that an editor can show, by their paths.
+/// Paths of keys without a text that an editor can show.
 fn undescribed(value: &Value, path: &str, found: &mut Vec<String>) {
     if let Some(properties) = value["properties"].as_object() {
         for (name, property) in properties {
-            // Words that join clauses stand for themselves.
+            // Words that join clauses need no text.
             let plain = ["any", "all", "none"].contains(&name.as_str());
             let texts = ["description", "markdownDescription"];
             let told = texts.iter().all(|text| property[*text].as_str().is_some_and(|text| text.len() > 5));
@@ -58,13 +58,13 @@ fn every_key_of_every_file_says_what_it_is() {
     }
 }
 
-/// What is offered at a place: the keys on the way from the top, `*` for an item or any name.
+/// The keys offered at a place. The path has the keys from the top, with `*` for an item or any name.
 fn offered(which: &str, path: &str) -> BTreeSet<String> {
     let whole = schema(which);
     let mut at = &whole;
     for word in path.split_whitespace() {
         at = resolved(&whole, at);
-        // What may be left out is a choice with null.
+        // An optional value is a choice with null.
         if let Some(choice) = at["anyOf"].as_array() {
             at = choice.iter().find(|one| one["type"] != "null").unwrap();
             at = resolved(&whole, at);
@@ -130,7 +130,7 @@ fn what_is_offered_at_a_place() {
     }
 }
 
-/// Every verb that the step of a policy offers has a shape, and one that branches has its outcomes in it.
+/// Every verb in a policy's step has a schema, and a branching one includes its outcomes.
 #[test]
 fn every_verb_has_its_outcomes() {
     let policy = schema("policy");
@@ -149,7 +149,7 @@ fn every_verb_has_its_outcomes() {
     }
 }
 
-/// What the loader refuses is wrong in the editor already, and what is beside it is not.
+/// A combination that the loader refuses is already an error in the editor; similar valid ones are not.
 #[test]
 fn what_belongs_together_is_wanted_together() {
     let validator = jsonschema::validator_for(&schema("policy")).unwrap();
@@ -214,7 +214,7 @@ fn what_is_shipped_is_valid() {
     assert_eq!(judged, ALL.map(str::to_owned).into());
 }
 
-/// The settings of an editor that the README of the policies shows.
+/// The editor settings in the README of the policies.
 #[test]
 fn the_settings_for_an_editor_name_every_schema_and_every_file() {
     let text = std::fs::read_to_string("policies/README.md").unwrap();
@@ -241,13 +241,13 @@ fn the_settings_for_an_editor_name_every_schema_and_every_file() {
         assert!(!found.is_empty(), "{pattern}");
         assert!(found.iter().all(|path| path.components().count() == depth + 2), "{pattern}: {found:?}");
     }
-    // A line at the top of a policy finds the schema from where the policy lies.
+    // The path at the top of a policy is relative to the policy.
     let line = text.split("`# yaml-language-server: $schema=").nth(1).unwrap().split('`').next().unwrap();
     assert_eq!(line, "../../.schema/policy.json");
     assert_eq!(json!(map[".schema/policy.json"]), "policies/*/policy.yaml");
 }
 
-/// Schemas beside the tree, and a line that names them, are no mistake of the tree.
+/// Schemas beside the tree, and a line that names them, are not errors of the tree.
 #[test]
 fn a_tree_with_schemas_beside_it_is_as_good() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! What policies can do, as expected files: the sheets of everything that is shipped, and what edits change.
-//! `PROOFD_WRITE=1` writes the sheets and diffs that are found, for a person to read and commit.
+//! The possible effects of policies, as expected files: the sheets of all shipped policies, and the changes by edits.
+//! `PROOFD_WRITE=1` writes the actual sheets and diffs for a review.
 use proofd::model::{EffectKind, Watched};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ use proofd::policy::{self, Files, Loaded, Policy};
 use proofd::rollout::tree;
 use serde::Deserialize;
 
-/// Without policy tests: the edits here are not meant to keep their promises.
+/// Reads a tree without its tests, which the edits here would fail.
 fn read(dir: &str) -> Files {
     let mut files = tree::read(Path::new(dir)).unwrap().unwrap().0;
     files.0.retain(|path, _| !path.ends_with("tests.yaml"));
@@ -27,7 +27,7 @@ fn of(loaded: &Loaded, files: &Files, name: &str) -> Arc<Policy> {
     loaded.set.policies.get(name).unwrap_or_else(|| panic!("{name} does not load: {text}")).clone()
 }
 
-/// The text that is expected, from a file.
+/// Compares a text with the expected one in a file.
 fn expect(file: &str, found: &str) {
     let path = Path::new("tests/data/effects").join(file);
     if std::env::var_os("PROOFD_WRITE").is_some() {
@@ -55,20 +55,20 @@ fn the_sheets_of_shipped_policies_are_as_expected() {
 struct Edit {
     name: String,
     policy: String,
-    /// Which file is edited; otherwise the policy's.
+    /// The edited file; by default the policy's.
     file: Option<String>,
-    /// Text of the file, and what is there instead.
+    /// Texts of the file with their replacements.
     edit: Vec<(String, String)>,
-    /// What the edit changes; a line for each change.
+    /// The changes that the edit causes, one per line.
     changes: Vec<String>,
-    /// Why it has to be released; the beginning of each sentence.
+    /// Why the edit must be released: the beginning of each sentence.
     #[serde(default)]
     parked: Vec<String>,
-    /// Where it is said: why what was there before has to be released, when it comes back.
+    /// If set: why the original must be released when it is restored.
     back: Option<Vec<String>>,
 }
 
-/// Each sentence begins with what is expected.
+/// Whether each sentence begins with the expected text.
 fn say(reasons: &[String], expected: &[String]) -> bool {
     reasons.len() == expected.len()
         && reasons.iter().zip(expected).all(|(reason, part)| reason.starts_with(part.as_str()))
@@ -106,7 +106,7 @@ fn edits_change_what_policies_can_do() {
             )
             .unwrap();
         }
-        // Once it runs, it is not released again.
+        // An active revision needs no second release.
         assert!(diff(Some(&after), Some(&after)).changes.is_empty(), "{}", edit.name);
         assert!(
             policy::effects::reasons(Some(&after), &after, &Watched::by_default()).is_empty(),
@@ -131,7 +131,7 @@ fn a_new_policy_is_parked_for_what_it_can_do_unless_it_does_nothing() {
     let mut shadow = sheet.clone();
     shadow.mode = policy::Mode::Shadow;
     assert!(reasons(None, &shadow, &Watched::by_default()).is_empty());
-    // What was only looked at is done for the first time.
+    // A shadow's effects become real for the first time.
     assert_eq!(reasons(Some(&shadow), &sheet, &Watched::by_default()), takes);
 }
 
@@ -156,7 +156,7 @@ fn a_new_policy_that_takes_roles_or_lets_strangers_in_is_parked() {
     );
     let strangers = "can approve registration without a pass or a person's decision: proof no_response";
     assert_eq!(of("registration-proofing"), ["can delete for the first time", strangers]);
-    // What gives is looked at once, also where another policy asks for the proof.
+    // A granting effect is checked once, even if another policy asks for the proof.
     assert_eq!(of("partner-role"), ["can assign_role for the first time"]);
 }
 
@@ -176,7 +176,7 @@ fn the_configuration_parks_by_default_what_takes_something_from_people() {
     assert_eq!(words, expected);
 }
 
-/// What a new effect must not be forgotten in: the README's list of verbs, and the default of `park`.
+/// A new effect must appear in the README's list of verbs and in the default of `park`.
 #[test]
 fn the_documentation_names_every_effect() {
     let readme = include_str!("../../README.md");

@@ -1,6 +1,6 @@
-//! Which edits of the shipped policies wait for a release, as tables: `tests/data/effects/gate/`, a file for each kind of
-//! harm and one of harmless edits. No recorded past is asked here, only the files. `PROOFD_EDITS=FILE` tries the edits of
-//! another file.
+//! The edits of the shipped policies that wait for a release, as tables in `tests/data/effects/gate/`: a file for each
+//! kind of harm and one of harmless edits. Only files are compared, without a back-test. `PROOFD_EDITS=FILE` tries the
+//! edits of another file.
 use proofd::model::Watched;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,17 +16,16 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Edit {
     name: String,
-    /// What ran had these edits too.
+    /// Edits that the active revision already has.
     #[serde(default)]
     given: Vec<(String, String, String)>,
-    /// File, text of it and what is there instead. An empty old text: the file is new; `*`: the file or
-    /// folder is gone.
+    /// File, old text and new text. An empty old text: the file is new; `*`: the file or folder is removed.
     edits: Vec<(String, String, String)>,
-    /// Which policy waits. None: every policy runs at once.
+    /// The policy that waits. None: every policy becomes active at once.
     waits: Option<String>,
-    /// How one of its reasons begins.
+    /// The beginning of one of its reasons.
     because: Option<String>,
-    /// It waits with `park` lists that have this, and runs with those that do not.
+    /// The edit waits with `park` lists that contain this, and becomes active with others.
     #[serde(default)]
     only_with_protect_less: bool,
 }
@@ -67,7 +66,7 @@ fn waiting(before: &Loaded, after: &Loaded, watched: &[Watched]) -> Vec<(String,
 
 fn check(kind: &str) {
     let mut files = tree::read(Path::new("policies")).unwrap().unwrap().0;
-    // Whoever edits takes the failing tests away.
+    // The failing tests are removed with the edit.
     files.0.retain(|path, _| !path.ends_with("tests.yaml"));
     let shipped = policy::load(&files, &known_to_all());
     let path =

@@ -1,22 +1,22 @@
-//! What the loader finds in policies, what scripts, schedules and templates say, and the commands and editors that
-//! need no daemon.
+//! Diagnoses of the loader, the behavior of scripts, schedules and templates, and the commands and editors that need no
+//! daemon.
 //!
 //! | file | what |
 //! |---|---|
 //! | `brackets` | files that are made to take long |
-//! | `check` | every mistake that the loader knows, as data |
-//! | `check_cli` | `check` and `explain-code`, as a person and a build use them |
+//! | `check` | every diagnosis of the loader, as data |
+//! | `check_cli` | `check` and `explain-code`, for people and builds |
 //! | `editor_schema` | the schemas that editors read |
-//! | `effects` | what policies can do, as expected files |
-//! | `gate` | which edits of shipped policies wait for a release |
-//! | `lsp` | `proofd lsp`, spoken to as an editor does |
-//! | `newcomer` | what somebody gets wrong on the first day |
-//! | `schedule` | nominal times against an oracle |
-//! | `script` | what scripts decide, refuse and survive |
-//! | `shipped` | what is shipped fits together |
-//! | `template` | mails, and what a hostile registrant can put into them |
+//! | `effects` | the possible effects of policies, as expected files |
+//! | `gate` | edits of shipped policies that wait for a release |
+//! | `lsp` | `proofd lsp`, used as by an editor |
+//! | `newcomer` | typical errors of new users |
+//! | `schedule` | nominal times compared with an oracle |
+//! | `script` | decisions, errors and limits of scripts |
+//! | `shipped` | consistency of the shipped files |
+//! | `template` | mails, and hostile values of a registrant in them |
 //! | `tests` | `proofd test` |
-//! | `trace` | what a condition says of itself |
+//! | `trace` | the explanation of a condition |
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
-//! What somebody gets wrong in the shipped policies on their first day, as data, told by the real `check`: at its
-//! line, with the line shown and what to do.
+//! Typical errors of new users in the shipped policies, as data. The real `check` must report each at its line, with
+//! the line shown and a fix.
 use std::path::Path;
 use std::process::Command;
 
@@ -18,10 +18,10 @@ struct Row {
     code: String,
     says: String,
     help: String,
-    /// Further diagnoses that come of the same mistake.
+    /// Number of further diagnoses that the same error causes.
     #[serde(default)]
     besides: usize,
-    /// It is only warned of.
+    /// Whether it is a warning.
     #[serde(default)]
     warning: bool,
 }
@@ -39,7 +39,7 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// What is wrong with what is said; empty: nothing.
+/// The faults of the report; empty: none.
 fn judge(row: &Row) -> String {
     let dir = tempfile::tempdir().unwrap();
     let tree = dir.path().join("policies");
@@ -104,7 +104,7 @@ fn each_mistake_of_a_newcomer_is_explained_at_its_line() {
         let fault = judge(row);
         (!fault.is_empty()).then(|| format!("## {}\n{fault}\n", row.mistake))
     };
-    // Two at a time: each is a process of its own.
+    // Two at a time: each is a separate process.
     let (left, right) = rows.split_at(rows.len() / 2);
     let faults = std::thread::scope(|scope| {
         let half = scope.spawn(|| left.iter().filter_map(fault).collect::<Vec<_>>());

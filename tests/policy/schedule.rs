@@ -1,5 +1,5 @@
-//! Nominal times against an oracle that knows nothing of rules about clocks: it goes through time minute by
-//! minute, asks what the clock on the wall shows, and fires whatever the hand has passed for the first time.
+//! Nominal times compared with an oracle without rules about clock changes. It steps through time minute by minute,
+//! reads the local clock, and fires at every time that the clock passes for the first time.
 use std::collections::BTreeSet;
 
 use chrono::{
@@ -15,15 +15,15 @@ const ZONES: [Tz; 9] = [
     chrono_tz::Australia::Lord_Howe,
     chrono_tz::America::St_Johns,
     chrono_tz::Asia::Kolkata,
-    // Back for a month that moves through the year.
+    // Back for one month, which moves through the year.
     chrono_tz::Africa::Casablanca,
-    // At midnight, so that a day may begin at one.
+    // At midnight: a day may begin at one.
     chrono_tz::America::Santiago,
     chrono_tz::Asia::Beirut,
     chrono_tz::UTC,
 ];
 
-/// Numbers that look random and are the same in every run.
+/// Pseudorandom numbers that are equal in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -33,13 +33,13 @@ impl Dice {
     }
 
     fn time(&mut self) -> (u32, u32) {
-        // Mostly at night, where clocks are changed.
+        // Mostly at night, when clocks change.
         let hour = if self.roll(3) == 0 { self.roll(24) } else { self.roll(4) };
         (hour, [0, 15, 30, 45, 59, 5][self.roll(6) as usize])
     }
 }
 
-/// A rule as the oracle understands it: sets of numbers.
+/// A rule in the form that the oracle uses: sets of numbers.
 struct Spec {
     text: String,
     rule: Rule,
@@ -47,7 +47,7 @@ struct Spec {
     hours: BTreeSet<u32>,
     /// None: any.
     days: Option<BTreeSet<u32>>,
-    /// The days count from the end where the month is shorter.
+    /// Whether the days count from the end in shorter months.
     clamped: bool,
     months: BTreeSet<u32>,
     /// From Sunday.
@@ -148,13 +148,13 @@ impl Spec {
                 weekdays,
                 ..Self::any(text, Rule::Cron(line))
             },
-            // Such as 31 February.
+            // An impossible date, such as 31 February.
             Err(_) => Self::cron(dice),
         }
     }
 }
 
-/// One field of a cron line with the numbers that it means.
+/// One field of a cron line with its numbers.
 fn field(dice: &mut Dice, least: u32, most: u32) -> (String, BTreeSet<u32>) {
     let (a, b) = (least + dice.roll(most - least + 1), least + dice.roll(most - least + 1));
     let (low, high) = (a.min(b), a.max(b));
@@ -168,13 +168,13 @@ fn field(dice: &mut Dice, least: u32, most: u32) -> (String, BTreeSet<u32>) {
     }
 }
 
-/// What the clock on the wall shows at every minute of a stretch of time.
+/// The local time at every minute of a period.
 fn clock(zone: Tz, from: DateTime<Utc>, days: i64) -> Vec<(DateTime<Utc>, NaiveDateTime)> {
     let minutes = (0..days * 1440).map(|minute| from + TimeDelta::minutes(minute));
     minutes.map(|at| (at, zone.from_utc_datetime(&at.naive_utc()).naive_local())).collect()
 }
 
-/// The hand of the clock goes forward; what it goes past for the first time fires, once per minute of time.
+/// The times at which the local clock passes a time for the first time, at most one per minute.
 fn fires(spec: &Spec, clock: &[(DateTime<Utc>, NaiveDateTime)]) -> Vec<DateTime<Utc>> {
     let mut high = clock[0].1;
     let mut fired = Vec::new();
@@ -191,7 +191,7 @@ fn fires(spec: &Spec, clock: &[(DateTime<Utc>, NaiveDateTime)]) -> Vec<DateTime<
     fired
 }
 
-/// Days on which the zone's clocks are changed.
+/// Days on which the zone's clocks change.
 fn changes(zone: Tz, from: DateTime<Utc>, days: i64) -> Vec<DateTime<Utc>> {
     use chrono::Offset as _;
     let offset = |at: DateTime<Utc>| zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc();
@@ -227,7 +227,7 @@ fn nominal_times_are_what_the_clock_on_the_wall_says() {
                 }
                 assert_eq!(found, expected, "{} {zone} from {from}", spec.text);
                 compared += found.len();
-                // From anywhere, not only from one nominal time to the next.
+                // From any time, not only from one nominal time to the next.
                 let some = TimeDelta::seconds(dice.roll(4 * 86_400 - 60).into());
                 let next = expected.iter().find(|at| **at > from + some);
                 assert_eq!(timetable.next(from + some).filter(|at| *at <= until).as_ref(), next);
@@ -265,10 +265,10 @@ fn known_days_are_as_everybody_knows_them() {
     let berlin = chrono_tz::Europe::Berlin;
     let daily = |hour, minute| Rule::Daily { at: at(hour, minute) };
     for (rule, zone, after, expected) in [
-        // Half past two does not exist; it is three at once.
+        // Half past two does not exist; it becomes three.
         (daily(2, 30), berlin, "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"),
         (daily(2, 30), berlin, "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"),
-        // Half past two comes twice; the first one counts.
+        // Half past two occurs twice; the first one counts.
         (daily(2, 30), berlin, "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
         (daily(2, 30), berlin, "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"),
         // An outage that ends in the second half past two.

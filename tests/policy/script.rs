@@ -1,4 +1,4 @@
-//! What scripts decide, refuse and survive, through the same calls that the loader and a case make.
+//! Decisions, errors and limits of scripts, through the same calls as in the loader and a case.
 use proofd::model::{EventType, Fields, Subject, SubjectKind, Vocabulary};
 use proofd::policy::diagnostic::{Diagnostic, Place, Severity};
 use proofd::policy::schema;
@@ -111,7 +111,7 @@ fn every_clause_of_the_table() {
         ("\"${user.id}\" == \"7\"", "interpolated-clause"),
         ("1 > 0.5", "holds"),
         ("date(\"2026-01-05\") == date(now)", "holds"),
-        // An empty true/false is never false.
+        // An empty true/false never counts as false.
         ("user.service_account", "error"),
         ("!user.service_account", "error"),
         ("user.status == \"active\" && !user.service_account", "error"),
@@ -216,7 +216,7 @@ fn texts_are_filled_in() {
     assert_eq!((text.unwrap().as_str(), diagnostics.len()), ("a 7/active b", 0));
 }
 
-/// Which clause of nested conditions is named when they fail.
+/// The clause that is named when nested conditions fail.
 fn failing(source: &ConditionSource) -> String {
     let (answer, diagnostics) =
         with(|compiler, facts, diagnostics| compiler.condition(source, diagnostics).decide(facts));
@@ -244,7 +244,7 @@ fn nested_conditions_name_the_clause_that_failed() {
         (None(vec![no(), yes()]), "none: 1 == 2; 1 == 1"),
         (All(vec![Any(vec![no(), None(vec![no()])]), yes()]), "holds"),
         (All(vec![yes(), Any(vec![no(), All(vec![yes(), no()])])]), "any: 1 == 2; 1 == 1; 1 == 2"),
-        // An error is stronger than any answer, wherever it stands.
+        // An error takes precedence over every answer, at any position.
         (Any(vec![yes(), error()]), "error"),
         (All(vec![no(), error()]), "error"),
         (None(vec![yes(), error()]), "error"),
@@ -278,7 +278,7 @@ fn wrong_calls_are_told_at_load() {
     }
 }
 
-/// What calling a script's `main()` gives, with everything that is said at load.
+/// The result of a script's `main()`, with all diagnoses of the load.
 fn main_of(text: &str) -> (Result<String, String>, Vec<Diagnostic>) {
     let (settings, none, subject) = (Fields::new(), Fields::new(), user());
     let context = Context {
@@ -304,7 +304,7 @@ fn main_of(text: &str) -> (Result<String, String>, Vec<Diagnostic>) {
     (function.choose(&facts).map_err(|error| error.to_string()), diagnostics)
 }
 
-/// A hostile script is refused at load, or its call is an error: never a name, never the end of the process.
+/// A hostile script is refused at load, or its call is an error: it reveals no name and never ends the process.
 fn check_hostile(name: &str, text: &str) {
     let (answer, diagnostics) = main_of(text);
     assert!(answer.is_err(), "{name} gave {answer:?}");
@@ -387,7 +387,7 @@ struct Trap {
     stuck: Option<String>,
 }
 
-/// What a clause comes to, over a user; or what a function gives for its arguments.
+/// The result of a clause over a user, or of a function for its arguments.
 fn outcome_of(trap: &Trap) -> (Result<Value, String>, Vec<Diagnostic>) {
     let settings = map(json!({
         "threshold": 70, "names": ["a"], "map": {}, "list": ["a"], "x": trap.x, "y": trap.y,

@@ -1,5 +1,5 @@
-//! What is shipped fits together: the policies, their copy in the program, the example configuration, and
-//! the commands that the texts for people name.
+//! Consistency of the shipped files: the policies, their copy in the program, the example configuration, and the
+//! commands in the documentation.
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -27,7 +27,7 @@ fn every_shipped_policy_file_is_in_the_program_and_no_other() {
 #[test]
 fn the_shipped_policies_have_no_mistake_and_no_warning() {
     let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
-    // What the example configures is what they need.
+    // The example configures everything that the policies need.
     let example = compose::read(Path::new("examples/proofd.yaml")).unwrap();
     for known in [compose::known_to_all(), example.known()] {
         let loaded = policy::load(&files, &known);
@@ -56,7 +56,7 @@ fn the_example_configuration_can_be_read_and_warns_of_nothing() {
         compose::read(Path::new("examples/proofd.yaml")).unwrap();
     assert_eq!(warnings, []);
     assert!(!setup.identity.is_empty() && !setup.verification.is_empty() && setup.mail.is_some());
-    // It shows the defaults: what it leaves in is what leaving it out means.
+    // The example shows the defaults: removing such a line changes nothing.
     let dir = tempfile::tempdir().unwrap();
     let least = dir.path().join("proofd.yaml");
     std::fs::write(&least, "public_url: https://proof.example.com\n").unwrap();
@@ -73,14 +73,14 @@ fn help(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The words that stand first in the lines of the list of commands.
+/// The first words of the lines in the list of commands.
 fn commands(help: &str) -> BTreeSet<String> {
     let list = help.split("Commands:").nth(1).unwrap_or_default();
     let lines = list.lines().skip(1).take_while(|line| line.starts_with("  "));
     lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
-/// Texts for people that name commands.
+/// Documentation texts that name commands.
 fn texts() -> Vec<(String, String)> {
     let mut texts = Vec::new();
     let mut dirs = vec![Path::new(".").to_owned()];
@@ -107,7 +107,7 @@ fn every_command_shows_an_example() {
         let arguments: Vec<_> = path.iter().map(String::as_str).collect();
         let help = help(&arguments);
         seen += 1;
-        // The whole command with its words, so that it can be copied.
+        // The whole command with its words, ready to copy.
         let example = format!("proofd {}", path.join(" "));
         let shown = help.split_once("\nExample").is_some_and(|(_, shown)| shown.contains(example.trim_end()));
         if !path.is_empty() && !shown {

@@ -1,4 +1,4 @@
-//! Mails: what a hostile registrant can put into them, which language is chosen, what the loader refuses.
+//! Mails: hostile values of a registrant, the choice of the language, and the errors of the loader.
 use proofd::model::{Fields, Subject, SubjectKind};
 use proofd::policy::script::Facts;
 use proofd::policy::template::{MailFacts, Rendered, Source, TemplateError, Templates};
@@ -16,7 +16,7 @@ fn render(name: &str, languages: &[&str]) -> Rendered {
     filled(HELLO, json!({"first_name": name}), languages).unwrap()
 }
 
-/// A mail to a registration with these fields.
+/// Renders a mail to a registration with these fields.
 fn filled(text: &str, fields: Value, languages: &[&str]) -> Result<Rendered, TemplateError> {
     let mut diagnostics = Vec::new();
     let templates = Templates::build(&[source("en", text), source("de", text)], &mut diagnostics);
@@ -162,7 +162,7 @@ fn nothing_in_a_name_is_left_for_a_mail_program_to_link() {
     }
 }
 
-/// What an administrator chose is shown as it is, also where it looks like an address.
+/// An administrator's text is shown unchanged, even if it looks like an address.
 #[test]
 fn an_organization_may_have_a_dot_in_its_name() {
     let mail = filled(
@@ -221,14 +221,14 @@ fn what_is_not_there_is_named_with_its_template_line_and_variable() {
         assert!(error.starts_with("template hello: ") && error.contains(line), "{text}: {error}");
         assert!(error.contains(variable) && !error.contains("canary"), "{text}: {error}");
     }
-    // What asks first, or says what stands there instead, is no error.
+    // A condition or a default avoids the error.
     for body in ["{% if deadline %}x{% endif %}", "{{ deadline or 'x' }}", "{{ deadline | default('x') }}"] {
         assert!(filled(&format!("---\nsubject: x\n---\n{body}\n"), json!({}), &[]).is_ok(), "{body}");
     }
 }
 
 proptest! {
-    /// Whatever a file holds: it is a template or there is a diagnostic, and both without a panic.
+    /// Every text is a valid template or has a diagnosis, and never panics.
     #[test]
     fn random_text_is_a_template_or_a_mistake(
         text in "(---\nsubject: [a-z{}% ]{0,12}\n---\n)?[a-z{}%|.()\\[\\]\"'<>#*_`&!\n äß-]{0,120}",

@@ -1,5 +1,5 @@
-//! Policy tests as data: what `proofd test` says of good, failing and broken `tests.yaml`; what the made-up
-//! world keeps is what the daemon would.
+//! Policy tests as data: the results of `proofd test` for passing, failing and broken `tests.yaml`. The simulated world
+//! stores the same data as the daemon.
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ fn the_shipped_policies_pass_their_tests_and_each_has_some() {
     assert!(failed.is_empty(), "{failed}");
     assert_eq!(tested.len(), loaded.declared.len(), "every shipped policy has tests");
     assert!(tested.iter().all(|tested| tested.tests.len() > 1));
-    // Twice the same: nothing but the files has a say.
+    // A second run is equal: only the files determine the result.
     let again = trial::run(&loaded);
     assert_eq!(serde_json::to_string(&tested).unwrap(), serde_json::to_string(&again).unwrap());
 }
@@ -122,8 +122,8 @@ fn recorded(number: usize) -> Event {
     }
 }
 
-/// Events of the past with their answers, as fast as it goes: `EVENTS=100000` plays as many. An hour apart, so
-/// that no limit holds anybody up.
+/// Runs recorded events with their answers at full speed; `EVENTS=100000` sets their number. They are an hour apart to
+/// stay below every limit.
 #[test]
 fn recorded_events_are_played_again_with_their_answers() {
     let count = std::env::var("EVENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
@@ -148,7 +148,7 @@ fn recorded_events_are_played_again_with_their_answers() {
         };
         world.environment.people.insert(event.subject.clone(), person);
         world.send(event).unwrap();
-        // Every other person answered at once; the rest never did.
+        // Every other person answers at once; the others never do.
         if number % 2 == 0 {
             let id = world.opened().last().unwrap().clone();
             world.apply(&id, Input::Press { link: 1, locale: None }).unwrap().unwrap();
@@ -182,7 +182,7 @@ fn recorded_events_are_played_again_with_their_answers() {
     for (number, result) in results.iter().enumerate() {
         assert_eq!(result, if number % 2 == 0 { "approved" } else { "expired" }, "person {number}");
     }
-    // Each journal is whole: numbered from 1 without a gap, as the daemon's.
+    // Each journal is complete: numbered from 1 without a gap, as the daemon's.
     let mut numbers: BTreeMap<_, u64> = BTreeMap::new();
     for happened in &world.story {
         if let (Some(case), trial::What::Entry(entry)) = (&happened.case, &happened.what) {

@@ -1,4 +1,4 @@
-//! What a condition says of itself: which clauses decided, on what, and what would have made it hold.
+//! The explanation of a condition: the deciding clauses, their values, and the smallest change that would meet it.
 use proofd::model::{Event, EventType, Fields, Origin, Subject, SubjectKind, SubjectRef, Vocabulary};
 use proofd::policy::diagnostic::Place;
 use proofd::policy::script::{Compiler, ConditionSource, Context, Facts, Verdict};
@@ -59,7 +59,7 @@ fn check(row: &Row) {
     };
     let compiler = Compiler::new(&[], context, &mut diagnostics);
     let condition = compiler.condition(&source(&row.r#if), &mut diagnostics);
-    // What may be empty is warned of; here it is not.
+    // Warnings about possibly empty values are not relevant here.
     diagnostics.retain(|found| found.code != "may-be-empty");
     assert_eq!(diagnostics, [], "{row:?}");
     let event = Event {
@@ -109,7 +109,7 @@ fn check(row: &Row) {
     let said: Vec<Vec<_>> =
         trace.changes.iter().map(|edits| edits.iter().map(|edit| edit.said()).collect()).collect();
     assert_eq!(said, row.changes, "{row:?}");
-    // It comes back from a record as it was, and shows no value by itself.
+    // A stored trace is read back unchanged, and contains no value by itself.
     let written = serde_json::to_string(&trace).unwrap();
     assert_eq!(serde_json::from_str::<proofd::policy::script::Trace>(&written).unwrap(), trace);
     for seen in trace.clauses.iter().flat_map(|clause| &clause.values) {

@@ -1,5 +1,5 @@
-//! The daemon's engine with its loops and its store, on a clock that is turned by hand from one due time to
-//! the next. What a test gives it comes through the doors by which it comes to a daemon.
+//! The daemon's engine with its loops and its store. The test advances its clock from one due time to the next. Inputs
+//! arrive through the same interfaces as in a daemon.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use super::others::{Others, SINK, VERIFICATION};
 
-/// A bound on what is waited for, so that a test that hangs says what is left to do.
+/// Timeout of every wait; a test that hangs then reports the remaining work.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Daemon {
@@ -26,9 +26,9 @@ pub struct Daemon {
     clock: Virtual,
     others: Arc<Others>,
     running: Option<(Engine, JoinSet<()>)>,
-    /// It is told that the provider is down.
+    /// Whether the test reports outages of the provider to the engine.
     told: bool,
-    /// When the outage that it was told of ends.
+    /// When the reported outage ends.
     back_at: Option<Timestamp>,
 }
 
@@ -48,7 +48,7 @@ pub fn settings(dir: &Path) -> Settings {
 
 async fn start(dir: &Path, clock: &Virtual, others: &Arc<Others>, first: Commit) -> (Engine, JoinSet<()>) {
     let options = Options { failure: Arc::new(|_| {}), reserve_bytes: 64 << 10, ..Options::default() };
-    // The key of the made-up world: what is known of a person by a fingerprint is the same in both.
+    // The key of the simulated world: fingerprints of people are equal in both.
     drop(Store::open_with(&dir.join("store"), clock.now(), options.clone()).unwrap());
     fs::write(dir.join("store/secret"), proofd::trial::KEY).unwrap();
     let (store, opened) = Store::open_with(&dir.join("store"), clock.now(), options).unwrap();
@@ -65,7 +65,7 @@ async fn start(dir: &Path, clock: &Virtual, others: &Arc<Others>, first: Commit)
 }
 
 impl Daemon {
-    /// With the policies that are in a directory.
+    /// Starts with the policies in a directory.
     pub async fn start(dir: &Path, now: Timestamp, told: bool) -> Self {
         let clock = Virtual::new(now);
         let others = Others::new(&clock);
@@ -73,7 +73,7 @@ impl Daemon {
         Self { dir: dir.to_owned(), clock, others, running, told, back_at: None }
     }
 
-    /// Goes on at the same moment with another store, which holds the same past.
+    /// Continues at the same time with another store, which holds the same records.
     pub async fn go_on_with(&mut self, store: &Path) {
         self.stop().await;
         fs::remove_dir_all(self.dir.join("store")).unwrap();
@@ -81,7 +81,7 @@ impl Daemon {
         self.running = Some(start(&self.dir, &self.clock, &self.others, Commit::default()).await);
     }
 
-    /// Ends in order.
+    /// Stops in an orderly way.
     pub async fn stop(&mut self) {
         let (engine, mut tasks) = self.running.take().expect("the engine runs");
         engine.stop();
@@ -94,7 +94,7 @@ impl Daemon {
         &self.running.as_ref().expect("the engine runs").0
     }
 
-    /// Takes what comes from outside.
+    /// Applies a stimulus.
     pub async fn take(&mut self, stimulus: &Stimulus) {
         match stimulus {
             Stimulus::Person { reference, person } => {
@@ -122,7 +122,7 @@ impl Daemon {
             Stimulus::StartByHand(person) => {
                 let policy = self.policy();
                 let (by, reason) = (STARTER.to_owned(), START_REASON.to_owned());
-                // What it says where no case opens is for who asked.
+                // Only the caller reads the verdict if no case opens.
                 let _ = self
                     .engine()
                     .intake()
@@ -152,10 +152,10 @@ impl Daemon {
         self.engine().active().set.policies.keys().next().unwrap().clone()
     }
 
-    /// Somebody presses, hints, decides or orders. What is refused changes nothing, and the journals tell.
+    /// Applies a press, hint, decision or operator's command. A refused one changes nothing, as the journals show.
     async fn input(&self, id: &CaseId, input: Input) {
         let links = self.engine().links();
-        // A case that is only in the other world is found in the end.
+        // A case that exists only in the other world is found in the comparison.
         let Some(case) = self.engine().cases().case(id).unwrap() else { return };
         match input {
             Input::Press { link, locale } => {
@@ -196,8 +196,8 @@ impl Daemon {
         }
     }
 
-    /// The person's request lasts until the vendor answers or their patience ends, which is a matter of the
-    /// machine's clock; here it ends when there is nothing left to do.
+    /// The person's request lasts until the vendor answers or a timeout in real time. Here it ends when there is
+    /// nothing left to do.
     async fn press(&self, id: &CaseId, token: String, locale: Option<String>) {
         let engine = self.engine().clone();
         let before = self.journal(id).len();
@@ -213,8 +213,8 @@ impl Daemon {
         pressing.abort();
     }
 
-    /// A sweep's time comes when it comes; one whose run had just begun when the daemon stopped goes on with
-    /// it at the start, and so a run of this very moment is begun that way.
+    /// Runs a sweep. Its time comes without an input. A run that had just begun when the daemon stopped continues at
+    /// the start, and a run of the current time is begun in that way.
     async fn sweep(&mut self) {
         let active = self.engine().active();
         let policy = active.set.policies.values().next().unwrap();
@@ -232,13 +232,13 @@ impl Daemon {
         self.settle().await;
     }
 
-    /// Ends in order and starts again at the same moment, with something more in the store.
+    /// Stops and restarts at the same time, with an additional commit in the store.
     async fn restart(&mut self, first: Commit) {
         self.stop().await;
         self.running = Some(start(&self.dir, &self.clock, &self.others, first).await);
     }
 
-    /// Time passes, from one due time to the next.
+    /// Advances the time, from one due time to the next.
     async fn turn(&mut self, end: Timestamp) {
         self.settle().await;
         while let Some(next) = self.next_due().filter(|next| *next <= end) {
@@ -253,7 +253,7 @@ impl Daemon {
         self.settle().await;
     }
 
-    /// The daemon looks whether a provider that is down is back.
+    /// Waits until the daemon notices that a provider is available again.
     async fn sees_the_end(&self) {
         let (store, mut applied) = (self.engine().store(), self.engine().store().applied());
         while store.pauses_since(Timestamp::MIN_UTC).unwrap().iter().any(|pause| pause.until.is_none()) {
@@ -268,8 +268,8 @@ impl Daemon {
         calls.chain(others.into_iter().flatten()).chain(self.back_at).min()
     }
 
-    /// Waits until nothing is left to do at this moment. Calls end one at a time and in their order, each
-    /// after everything that the one before led to has begun.
+    /// Waits until nothing is left to do at this time. Calls end one at a time and in order, each after all the work
+    /// that the one before caused has begun.
     async fn settle(&self) {
         let mut applied = self.engine().store().applied();
         let mut arrived = self.others.arrivals();
@@ -279,7 +279,7 @@ impl Daemon {
             let before = *applied.borrow();
             let left = self.left();
             if left.is_empty() {
-                // Several looks are one only if nothing was written between them: the next number is this one's.
+                // The checks are consistent only if nothing was written between them: the next number is this commit's.
                 self.barrier().await;
                 if *applied.borrow() == before + 1 && !self.others.answer_one() {
                     return;
@@ -298,12 +298,12 @@ impl Daemon {
         }
     }
 
-    /// What was written before can be read when this returns.
+    /// Waits until earlier commits are readable.
     async fn barrier(&self) {
         self.engine().store().commit(Commit::default()).await.unwrap();
     }
 
-    /// What the engine still has to do at this moment before a call may end.
+    /// The engine's remaining work at this time, before a call may end.
     fn left(&self) -> String {
         let (store, now) = (self.engine().store(), self.clock.now());
         let begun = store.begun_calls().unwrap();

@@ -1,11 +1,10 @@
-//! The same policy, events and answers give the same journal in `proofd test`, in the daemon and in the
-//! back-test. Every test of the shipped policies is played twice, in the made-up world and through the daemon's
-//! own engine, store and loops; then the journals, and how the cases stand in the end, are compared byte for
-//! byte, and so are those of the past that the daemon has recorded, walked again. Nothing is left out, sorted
-//! or rounded before.
+//! The same policy, events and answers give the same journal in `proofd test`, in the daemon and in the back-test.
+//! Every test of the shipped policies runs twice: in the simulated world, and with the daemon's engine, store and
+//! loops. The journals and the final states of the cases are compared byte for byte. So is a back-test of the
+//! daemon's records. Nothing is omitted, sorted or rounded before.
 //!
-//! Calls that are under way side by side are answered in the order of their numbers, in both. In which order
-//! calls of different lanes begin at one moment is the daemon's chance; no test here has two of those.
+//! Concurrent calls are answered in the order of their numbers, in both. The order in which calls of different lanes
+//! begin at one time is not defined in the daemon; no test here has two of those.
 pub mod daemon;
 mod others;
 use std::collections::BTreeMap;
@@ -23,7 +22,7 @@ use proofd::policy::{self, Policy, Severity};
 use proofd::rollout::tree;
 use proofd::trial::{self, Played, What, World};
 
-/// Tests in which the daemon is told what it would not find out by itself, and why. Nothing else is.
+/// Tests in which the daemon receives information that it would not find out itself, with the reason.
 const TOLD: &[(&str, &str, &str)] = &[(
     "registration-proofing",
     "a provider outage stops the clock",
@@ -31,7 +30,7 @@ const TOLD: &[(&str, &str, &str)] = &[(
      at once. So its store has the outage's beginning; its end the daemon finds by itself",
 )];
 
-/// A tree with one policy and what it shares with the others, without tests: as a test has it.
+/// A tree with one policy and its shared files, without tests.
 pub fn alone(name: &str, to: &Path) {
     let shipped = Path::new("policies");
     for file in ["people.yaml", "verifications.yaml"] {
@@ -85,7 +84,7 @@ pub fn load(name: &str, policies: &Path) -> Arc<Policy> {
     Arc::clone(&policy::load(&files, &known_to_all()).set.policies[name])
 }
 
-/// What became of each case, line by line as it is kept: its journal, and how it stands in the end.
+/// The stored result of each case, line by line: its journal and its final state.
 type Kept = BTreeMap<CaseId, Vec<String>>;
 
 pub fn lines(journal: &[Entry], case: &Case) -> Vec<String> {
@@ -107,7 +106,7 @@ fn kept(world: &World) -> Kept {
         .collect()
 }
 
-/// Where two worlds differ, with what comes before and after.
+/// The differences of two worlds, with the lines before and after.
 fn difference(world: &Kept, daemon: &Kept) -> String {
     let mut told = String::new();
     for case in world.keys().chain(daemon.keys().filter(|case| !world.contains_key(case))) {
@@ -125,14 +124,14 @@ fn difference(world: &Kept, daemon: &Kept) -> String {
     told
 }
 
-/// Plays one test in both worlds.
+/// Runs one test in both worlds.
 fn play(policy: &str, test: &Test, told: bool) -> (Kept, Kept) {
     let dir = tempfile::tempdir().unwrap();
     alone(policy, &dir.path().join("policies"));
     let loaded = load(policy, &dir.path().join("policies"));
     let Played { world, stimuli, failure } = trial::played(&loaded, test);
     assert_eq!(failure, None, "{policy}: {}", test.name);
-    // One thread: what is ready at the same time is done in the order in which it became so.
+    // One thread: tasks run in the order in which they became ready.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let daemon = runtime.block_on(async {
         let mut daemon = Daemon::start(dir.path(), test.clock, told).await;
@@ -147,7 +146,7 @@ fn play(policy: &str, test: &Test, told: bool) -> (Kept, Kept) {
     (kept(&world), daemon)
 }
 
-/// Plays tests in both worlds; how many tests, cases and lines were the same.
+/// Runs tests in both worlds; returns the numbers of equal tests, cases and lines.
 fn compare(tests: &[Tests]) -> (usize, usize, usize) {
     let all = tests.iter().flat_map(|of| of.tests.iter().map(|test| (of.policy.as_str(), test)));
     let (mut played, mut cases, mut lines) = (0, 0, 0);

@@ -1,5 +1,4 @@
-//! Everybody outside, as the made-up world has them, on the wires of the daemon: they answer the same to the
-//! same questions.
+//! The external systems of the simulated world as connectors of the daemon: the same requests get the same answers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -28,16 +27,16 @@ pub const SYSTEMS: [&str; 1] = ["hris"];
 pub const ENDPOINTS: [&str; 2] = ["paging", "ticketing"];
 pub const SINK: &str = "sink";
 
-/// A provider, a mail server, systems: one for all, and one answer at a time.
+/// A provider, a mail server and systems in one, with one answer at a time.
 #[derive(Debug)]
 pub struct Others {
     world: Mutex<Outside>,
     clock: Virtual,
-    /// Calls that wait for their turn to be answered.
+    /// Calls that wait for their answer.
     waiting: Mutex<BTreeMap<(CaseId, u32), oneshot::Sender<()>>>,
     engine: Mutex<Option<Engine>>,
     arrived: watch::Sender<()>,
-    /// So often was asked how many people there are.
+    /// Number of requests for the size of the population.
     pub counted: watch::Sender<u32>,
 }
 
@@ -57,7 +56,7 @@ impl Others {
         self.world.lock().unwrap()
     }
 
-    /// Tells of calls that begin to wait.
+    /// Notifies of calls that begin to wait.
     pub fn arrivals(&self) -> watch::Receiver<()> {
         self.arrived.subscribe()
     }
@@ -66,18 +65,18 @@ impl Others {
         self.waiting.lock().unwrap().len()
     }
 
-    /// Answers the call that was asked for first. False: none waits.
+    /// Answers the call that was requested first. False: no call waits.
     pub fn answer_one(&self) -> bool {
         let first = self.waiting.lock().unwrap().pop_first();
         first.is_some_and(|(_, turn)| turn.send(()).is_ok())
     }
 
-    /// Whose calls come in; none: nobody's.
+    /// Sets the engine whose calls arrive; none: no engine.
     pub fn serve(&self, engine: Option<Engine>) {
         *self.engine.lock().unwrap() = engine;
     }
 
-    /// The call that is under way with this action; none: it is no call of a case.
+    /// The call in progress with this action; none: it is not a call of a case.
     fn call(&self, action: &Action) -> Option<(CaseId, u32)> {
         let engine = self.engine.lock().unwrap().clone()?;
         let begun = engine.store().begun_calls().unwrap().into_iter();
@@ -90,7 +89,7 @@ impl Others {
         })
     }
 
-    /// Answers a call when its turn comes.
+    /// Answers a call in its turn.
     async fn in_turn(&self, action: Action) -> Result<Done, Failure> {
         if let Some(call) = self.call(&action) {
             let (go, turn) = oneshot::channel();
@@ -107,7 +106,7 @@ impl Others {
     pub fn connectors(self: &Arc<Self>) -> Connectors {
         let wire = |name: &str| Arc::new(Wire(Arc::clone(self), name.to_owned()));
         Connectors {
-            // The made-up world's people are at a provider without a name.
+            // The simulated world's people are at a provider without a name.
             identity: [(String::new(), Arc::clone(self) as _)].into(),
             verification: [(VERIFICATION.to_owned(), wire(VERIFICATION) as _)].into(),
             mail: Some(wire("mail")),
@@ -118,7 +117,7 @@ impl Others {
     }
 }
 
-/// One of them, by its name.
+/// One of the systems, by its name.
 #[derive(Debug)]
 struct Wire(Arc<Others>, String);
 
@@ -132,7 +131,7 @@ impl Connector for Wire {
     }
 }
 
-/// The answer to another question would be a mistake of the made-up world.
+/// Unwraps an answer; an answer of another kind is an error of the simulated world.
 macro_rules! answer {
     ($done:expr, $wanted:pat => $value:expr) => {
         match $done? {

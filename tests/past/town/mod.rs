@@ -1,4 +1,4 @@
-//! A directory of people in memory, and an engine over it whose clock moves only when it is told to.
+//! A directory of people in memory, and an engine with it whose clock the test advances.
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ pub fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// Somebody with an account; everything that is not said is as it is for most.
+/// A person with an account and default values.
 pub fn person(id: &str, verified_at: Option<Timestamp>) -> Subject {
     let user = User {
         id: id.to_owned(),
@@ -49,13 +49,13 @@ pub fn person(id: &str, verified_at: Option<Timestamp>) -> Subject {
     user.into()
 }
 
-/// An identity provider that can be down, or fall silent in the middle of something.
+/// An identity provider that can be down or stop answering.
 #[derive(Debug, Default)]
 pub struct Directory {
     /// In the order of their ids.
     pub people: Mutex<Vec<Subject>>,
     pub down: AtomicBool,
-    /// After so many more answers there is none; 0: it goes on for ever.
+    /// Number of further answers; 0: unlimited.
     silent_after: AtomicUsize,
     pub silent: Notify,
     pub pages: AtomicUsize,
@@ -158,7 +158,7 @@ impl IdentityProvider for Directory {
                 let (from, moved) = cursor.split_once(' ').unwrap_or((cursor, ""));
                 (from.parse::<usize>().unwrap(), !moved.is_empty())
             });
-            // Now and then the list has moved, and a part of it is read again.
+            // From time to time rows have moved, and a part of the list is read again.
             if !moved && from % 3 == 0 {
                 let people = people[from.saturating_sub(2 * PAGE)..from].to_vec();
                 return Ok(People { people, next: Some(format!("{from} moved")) });
@@ -175,7 +175,7 @@ impl IdentityProvider for Directory {
     }
 }
 
-/// A policy over users: what stands under `sweep:`, and what stands after `when`.
+/// A policy over users: the lines under `sweep:`, and the lines after `when`.
 pub fn policy(dir: &Path, name: &str, mode: &str, sweep: &str, rest: &str) {
     let text = format!(
         "format: 1\npolicy: {name}\ntitle: t\nowner: a@example.com\nmode: {mode}\nsubject: user\nwhen:\n  - sweep:\n\
@@ -230,7 +230,7 @@ impl Town {
         assert!(report.ok, "{}", report.rendered);
         let tasks = engine.start();
         let town = Self { engine, clock: clock.clone(), tasks };
-        // Every sweep is noticed before the time moves.
+        // Every sweep is registered before the time advances.
         let active = town.engine.active();
         for policy in active.set.policies.values().filter(|one| one.mode != proofd::policy::Mode::Disabled) {
             for sweep in policy.sweeps() {
@@ -240,7 +240,7 @@ impl Town {
         town
     }
 
-    /// Waits for the state of a sweep.
+    /// Waits for a state of a sweep.
     pub async fn until(&self, schedule: &str, reached: impl Fn(&SweepState) -> bool) -> SweepState {
         let mut applied = self.engine.store().applied();
         loop {
@@ -252,7 +252,7 @@ impl Town {
         }
     }
 
-    /// Waits until a nominal time is dealt with, and gives the last run that ended.
+    /// Waits until a nominal time is handled, and returns the last run that ended.
     pub async fn settled(&self, schedule: &str, nominal: Timestamp) -> SweepRun {
         self.until(schedule, |state| state.settled >= nominal && state.run.is_none()).await;
         self.engine.store().sweep_runs(schedule, 1).unwrap().remove(0)
@@ -262,14 +262,14 @@ impl Town {
         self.clock.advance(at - self.clock.now());
     }
 
-    /// The process is gone from one moment to the next.
+    /// Ends the process abruptly.
     pub async fn die(mut self) {
         self.tasks.shutdown().await;
         let store = self.engine.store().clone();
         store.close().await.unwrap();
     }
 
-    /// An orderly end.
+    /// Stops in an orderly way.
     pub async fn stop(mut self) {
         self.engine.stop();
         while self.tasks.join_next().await.is_some() {}

@@ -1,4 +1,4 @@
-//! The numbers of diagnoses: each has a page, a place in the sources and a row of data; and how SARIF shows them.
+//! The codes of diagnoses: each has a page, a use in the sources and a row of data. Also their form in SARIF.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use proofd::policy::{codes, load, sarif};
 
 use super::{data, files, known, spoil, tree};
 
-/// Those that no edit of a small tree brings about.
+/// Diagnoses that no edit of a small tree causes.
 const WITHOUT_ROW: &[(&str, &str)] = &[
     ("too-large", "a file of 256 KiB; tried below"),
     ("link-outside", "a link on the disk; tests of the tree have some"),
@@ -60,7 +60,7 @@ fn every_diagnosis_has_a_number_a_page_and_a_row() {
     assert_eq!(without, WITHOUT_ROW.iter().map(|(word, _)| *word).collect::<Vec<_>>());
 }
 
-/// A word in the sources that is not in the table would be shown without a number.
+/// A code in the sources that is missing in the table would be shown without a number.
 #[test]
 fn every_code_in_the_sources_is_in_the_table_and_the_other_way_round() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -73,7 +73,7 @@ fn every_code_in_the_sources_is_in_the_table_and_the_other_way_round() {
     for code in codes::all() {
         assert!(text.contains(&format!("\"{}\"", code.word)), "{code} is said nowhere");
     }
-    // The code is the second argument of these.
+    // The code is the second argument of these calls.
     for call in [
         "Diagnostic::error(",
         "Diagnostic::warning(",

@@ -1,5 +1,5 @@
-//! Every mistake that the loader knows, as data: `tests/data/policies/mistakes/<mistake>/edit.txt` says how a
-//! good tree is spoilt, `expected.txt` what is said about it. `UPDATE_EXPECTED=1` rewrites the latter.
+//! Every diagnosis of the loader, as data: `tests/data/policies/mistakes/<mistake>/edit.txt` changes a valid tree, and
+//! `expected.txt` has the diagnoses. `UPDATE_EXPECTED=1` rewrites the latter.
 mod codes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,8 +58,8 @@ fn known() -> Known {
     }
 }
 
-/// Spoils a tree: after `in: path`, lines with `-` are replaced by those with `+`; without the former the
-/// file is made; `in: remove: path` takes it away.
+/// Edits a tree: after `in: path`, lines with `+` replace those with `-`; without the latter the file is created.
+/// `in: remove: path` removes it.
 fn spoil(tree: &mut BTreeMap<String, Vec<u8>>, edits: &str) {
     for edit in format!("\n{edits}").split("\nin: ").skip(1) {
         let (path, lines) = edit.split_once('\n').unwrap_or((edit, ""));
@@ -95,7 +95,7 @@ fn check(mistake: &Path) {
     spoil(&mut tree, &edit);
     let files = files(&tree);
     let mut loaded = load(&files, &known());
-    // The small policies that show a mistake have no tests of their own; `check` tells it, and so does the row of it.
+    // The small policies of this test have no tests of their own. `check` reports that, and so does its row.
     if edit.contains("/tests.yaml") {
         let untested = loaded.untested();
         loaded.diagnostics.extend(untested);
@@ -194,7 +194,7 @@ fn the_examples_of_the_language_load() {
     let others: Vec<_> = errors.filter(|found| found.code != "not-yet").cloned().collect();
     assert_eq!(others, [], "{}", render(&others, &files, false));
     assert_eq!(loaded.declared.len(), 4);
-    // One of them sends a text message, which nothing does yet; it is told so.
+    // One of them sends a text message, which is not supported; a diagnosis reports that.
     let running: Vec<_> = loaded.set.policies.keys().map(String::as_str).collect();
     assert_eq!(running, ["privileged-role-step-up", "quarterly-reverification", GOOD]);
     let told = |found: &Diagnostic| found.policy.as_deref() == Some("login-risk-check");
@@ -253,7 +253,7 @@ fn events_find_their_policies() {
     assert_eq!(set.matching(&other).len(), 1);
 }
 
-/// A file as an independent reader sees it.
+/// A file as an independent parser reads it.
 fn json(bytes: &[u8]) -> serde_json::Value {
     let value: serde_yaml::Value = serde_yaml::from_slice(bytes).unwrap();
     serde_json::to_value(value).unwrap()
@@ -278,7 +278,7 @@ fn the_published_schemas_accept_what_the_loader_accepts() {
     }
 }
 
-/// What an editor underlines, and what it can offer with a text.
+/// What an editor underlines, and the texts that it shows.
 #[test]
 fn the_published_schema_knows_verbs_outcomes_and_their_texts() {
     let schema = json_schema("policy", &known_to_all().vocabulary);
@@ -315,7 +315,7 @@ fn the_published_schema_knows_verbs_outcomes_and_their_texts() {
     let outcomes = &defs["step-verify"]["properties"]["outcomes"];
     assert_eq!(outcomes["required"].as_array().unwrap().len(), 5);
     assert!(outcomes["properties"]["unavailable"]["description"].is_string());
-    // Every key at every depth has its sentence.
+    // Every key at every depth has a description.
     fn undescribed(value: &serde_json::Value, found: &mut Vec<String>) {
         if let Some(properties) = value["properties"].as_object() {
             let bare = properties.iter().filter(|(_, property)| !property["description"].is_string());
@@ -356,7 +356,7 @@ fn utf_16_is_refused_by_name() {
     assert_eq!(loaded.declared, [GOOD]);
 }
 
-/// No text, however broken, panics the loader or is blamed on a place that is not there.
+/// Asserts that a text does not panic the loader, and that every diagnosis has an existing place.
 fn survives(tree: &BTreeMap<String, Vec<u8>>) {
     let files = files(tree);
     let loaded = load(&files, &known());

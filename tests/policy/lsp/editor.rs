@@ -1,4 +1,4 @@
-//! An editor as far as a server sees it: a process, messages with a length before them, and open documents.
+//! A minimal editor: a server process, messages with a length header, and open documents.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// A server that says nothing for so long is stuck; nothing is measured by it.
+/// Timeout for a server that does not respond.
 const STUCK: Duration = Duration::from_secs(120);
 
 pub struct Editor {
     process: Child,
     said: Receiver<Value>,
-    /// What was heard while something else was waited for.
+    /// Messages that arrived during another wait.
     heard: Vec<Value>,
     /// The newest diagnoses of each document.
     shown: BTreeMap<String, Value>,
@@ -24,7 +24,7 @@ pub struct Editor {
 }
 
 impl Editor {
-    /// Starts the server and sends nothing.
+    /// Starts the server without sending a message.
     pub fn start(tree: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_proofd"))
             .arg("lsp")
@@ -60,7 +60,7 @@ impl Editor {
         Self { process, said, heard, shown, tree: tree.to_owned(), last: 0 }
     }
 
-    /// Starts the server for a folder, counting columns in `encoding` (none: without a wish).
+    /// Starts the server for a folder, counting columns in `encoding` (none: no preference).
     pub fn open_folder(folder: &Path, tree: &Path, encoding: Option<&str>) -> Self {
         let mut editor = Self::start(tree, &[]);
         let wishes: Vec<_> = encoding.into_iter().collect();
@@ -107,7 +107,7 @@ impl Editor {
         self.wait(|said| said["id"] == id && said.get("method").is_none())
     }
 
-    /// The next message of a kind; others are kept.
+    /// Waits for a message of a kind; stores the others.
     pub fn wait(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         if let Some(at) = self.heard.iter().position(&wanted) {
             return self.heard.remove(at);
@@ -140,7 +140,7 @@ impl Editor {
         }
     }
 
-    /// Waits for the verdict over one version of an open document.
+    /// Waits for the diagnoses of one version of an open document.
     pub fn verdict(&mut self, file: &str, version: i64) -> Vec<Value> {
         let uri = self.uri(file);
         loop {
@@ -177,7 +177,7 @@ impl Editor {
         self.tell("textDocument/didClose", json!({"textDocument": {"uri": self.uri(file)}}));
     }
 
-    /// Asks about a place of a file.
+    /// Sends a request about a position of a file.
     pub fn at(&mut self, question: &str, file: &str, position: &Value) -> Value {
         let parameters = json!({"textDocument": {"uri": self.uri(file)}, "position": position});
         self.ask(&format!("textDocument/{question}"), parameters)
@@ -189,9 +189,9 @@ impl Editor {
         self.ended()
     }
 
-    /// The exit code of a server that was told to go.
+    /// The exit code of a server that was asked to exit.
     pub fn ended(mut self) -> i32 {
-        // `wait` would close its input, which is another end.
+        // `wait` would close the input, which is another way to end.
         let input = self.process.stdin.take();
         let code = self.process.wait().unwrap().code().unwrap();
         drop(input);
@@ -210,7 +210,7 @@ pub fn address(path: &Path) -> String {
     url::Url::from_file_path(path).unwrap().into()
 }
 
-/// The position of a byte, as an editor counts in an encoding.
+/// The position of a byte as an editor counts it in an encoding.
 pub fn position(text: &str, byte: usize, encoding: &str) -> Value {
     let before = &text[..byte];
     let line = before.rsplit('\n').next().unwrap();
@@ -222,7 +222,7 @@ pub fn position(text: &str, byte: usize, encoding: &str) -> Value {
     json!({"line": before.matches('\n').count(), "character": character})
 }
 
-/// The byte of the cursor `^` of a snippet that stands in a text.
+/// The byte offset of the cursor `^` in a snippet of the text.
 pub fn cursor(text: &str, snippet: &str) -> usize {
     let at = snippet.find('^').expect("a snippet with a cursor");
     let plain = snippet.replacen('^', "", 1);

@@ -1,4 +1,4 @@
-//! `proofd lsp` as an editor knows it: the built program, spoken to on its standard input and output.
+//! `proofd lsp` as an editor uses it: the built program, over its standard input and output.
 mod editor;
 mod names;
 mod protocol;

@@ -1,4 +1,4 @@
-//! Where names lead, what is shown of them and which are offered: `tests/data/lsp/names.yaml`.
+//! Definitions, descriptions and completions of names: `tests/data/lsp/names.yaml`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +27,7 @@ struct Definition {
     r#in: String,
     at: String,
     to: Vec<String>,
-    /// Whether the words around the cursor say enough without the rest of the file.
+    /// Whether the words around the cursor are sufficient without the rest of the file.
     #[serde(default = "yes")]
     as_text: bool,
 }
@@ -41,7 +41,7 @@ fn yes() -> bool {
 struct Uses {
     r#in: String,
     at: String,
-    /// How often in which file.
+    /// Number of uses per file.
     by: BTreeMap<String, usize>,
 }
 
@@ -62,7 +62,7 @@ struct Offers {
     has: Vec<String>,
     #[serde(default)]
     lacks: Vec<String>,
-    /// The line's part after the first of `has` was taken.
+    /// The part of the line after the first completion in `has` was accepted.
     becomes: Option<String>,
 }
 
@@ -70,7 +70,7 @@ fn cases() -> Cases {
     serde_yaml::from_str(&std::fs::read_to_string("tests/data/lsp/names.yaml").unwrap()).unwrap()
 }
 
-/// In every way to count columns.
+/// Checks definitions in every encoding of columns.
 #[test]
 fn names_lead_to_their_definitions() {
     let (dir, tree) = copy();
@@ -101,7 +101,7 @@ fn names_lead_to_their_definitions() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A line before it is broken, so every place of the older text is one line off.
+/// An earlier line is broken, so every place of the older text is off by one line.
 #[test]
 fn names_lead_to_their_definitions_while_their_file_is_broken() {
     let (dir, tree) = copy();
@@ -180,7 +180,7 @@ fn names_are_offered_while_they_are_typed() {
     for case in cases().offers {
         let text = editor.on_disk(&case.r#in);
         assert!(text.contains(&case.instead_of), "no `{}`", case.instead_of);
-        // The file was good when it was opened, and is then typed in.
+        // The file was valid when it was opened, and is then edited.
         editor.open(&case.r#in, 1, &text);
         let at = text.find(&case.instead_of).unwrap() + case.write.find('^').unwrap();
         let typed = text.replacen(&case.instead_of, &case.write.replacen('^', "", 1), 1);
@@ -203,7 +203,7 @@ fn names_are_offered_while_they_are_typed() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A text after an edit in one line, as an editor that counts in UTF-16 does it.
+/// Applies an edit within one line, as an editor that counts in UTF-16 does.
 fn taken(text: &str, edit: &Value) -> String {
     let number = |at: &str| usize::try_from(edit["range"].pointer(at).unwrap().as_u64().unwrap()).unwrap();
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
@@ -216,7 +216,7 @@ fn taken(text: &str, edit: &Value) -> String {
     lines.join("\n")
 }
 
-/// What the check finds good has no name without a definition, and every name stands where it is said to stand.
+/// Every name in a valid tree has a definition, and every name is at its reported place.
 #[test]
 fn every_name_of_the_shipped_policies_leads_somewhere() {
     for tree in ["policies", "tests/data/lsp/policies"] {
@@ -230,7 +230,7 @@ fn every_name_of_the_shipped_policies_leads_somewhere() {
         for named in &outline.named {
             let word = stands(&named.place);
             assert!(named.name == word || named.name.ends_with(&format!("::{word}")), "{named:?}: {word}");
-            // Functions of the language, and keys beside the id in a test's answer.
+            // Functions of the language, and keys beside the id in a test's answer, have no definition.
             let script = named.thing == Thing::Function && named.place.file.ends_with(".rhai");
             let answer = named.thing == Thing::Step && named.place.file.ends_with("tests.yaml");
             assert!(script || answer || !outline.definitions(named).is_empty(), "{named:?}");

@@ -1,4 +1,4 @@
-//! The conversation itself: how it begins, what it survives, how it ends.
+//! The session: its start, errors in it, and its end.
 
 use serde_json::{Value, json};
 
@@ -8,19 +8,19 @@ use super::{POLICY, copy};
 #[test]
 fn a_conversation_ends_as_the_protocol_says() {
     let (dir, tree) = copy();
-    // In order.
+    // An orderly end.
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     assert_eq!(editor.ask("shutdown", Value::Null), Value::Null);
     assert_eq!(editor.answer("textDocument/hover", json!({}))["error"]["code"], -32600);
     editor.tell("exit", Value::Null);
     assert_eq!(editor.ended(), 0);
-    // Without having been asked to shut down.
+    // Exit without shutdown.
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     editor.tell("exit", Value::Null);
     assert_eq!(editor.ended(), 1);
-    // The editor is gone.
+    // The editor closes the stream.
     assert_eq!(Editor::open_folder(dir.path(), &tree, None).left(), 1);
-    // Asked to shut down, and then gone.
+    // Shutdown, and then a closed stream.
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     editor.ask("shutdown", Value::Null);
     assert_eq!(editor.left(), 0);
@@ -57,7 +57,7 @@ fn a_message_that_cannot_be_read_does_not_end_the_conversation() {
         let said = editor.wait(|said| said["id"].is_null() && said.get("error").is_some());
         assert_eq!(said["error"]["code"], code, "{}", String::from_utf8_lossy(bytes));
     }
-    // What lacks its parts, or is not meant for us, is passed over.
+    // Incomplete or unknown notifications are ignored.
     for method in
         ["textDocument/didOpen", "textDocument/didChange", "textDocument/didClose", "$/cancelRequest", "x"]
     {
@@ -122,7 +122,7 @@ fn two_trees_are_kept_apart() {
     assert_eq!(editor.verdict(POLICY, 1), [] as [Value; 0]);
     let removed = json!({"removed": [{"uri": address(one.path()), "name": "folder"}], "added": []});
     editor.tell("workspace/didChangeWorkspaceFolders", json!({"event": removed}));
-    // The open file still has a tree of its own, the one that was removed with its folder.
+    // The open file still belongs to a tree of its own, whose folder was removed.
     editor.tree = tree;
     editor.close("shared/blocks.yaml");
     editor.diagnoses(POLICY, <[Value]>::is_empty);

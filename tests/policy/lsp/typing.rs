@@ -1,4 +1,4 @@
-//! Diagnoses while somebody types.
+//! Diagnoses during typing.
 
 use std::fs;
 
@@ -42,7 +42,7 @@ fn what_is_typed_in_one_file_is_told_in_the_others_that_use_it() {
     editor.open("people.yaml", 1, &people.replace("  fraud: ", "  frauds: "));
     let found = editor.diagnoses(POLICY, |found| !found.is_empty());
     assert!(found[0]["message"].as_str().unwrap().contains("unknown team `fraud`"), "{found:?}");
-    // Closed without having been saved: the disk counts again, and the policy hears that all is well.
+    // Closed without saving: the file on disk counts again, and the diagnoses of the policy are cleared.
     editor.close("people.yaml");
     editor.diagnoses(POLICY, <[Value]>::is_empty);
 }
@@ -62,7 +62,7 @@ fn a_test_that_fails_is_told_in_its_file() {
     assert_eq!(codes(&found), ["P0701"]);
     let at = position(&tests, cursor(&tests, "waiting_at: ^desk"), "utf-16");
     assert_eq!(found[0]["range"]["start"]["line"], at["line"], "{found:?}");
-    // The policy stays as it is, and its tests are played again because they changed.
+    // The policy is unchanged, and its tests run again because they changed.
     editor.change(
         TESTS,
         2,
@@ -106,7 +106,7 @@ fn of_many_keys_in_a_row_the_last_state_is_told() {
         editor.change(POLICY, version, if version % 2 == 0 { &bad } else { &good });
     }
     editor.change(POLICY, 301, &bad);
-    // Questions do not wait for checks.
+    // Requests do not wait for checks.
     let place = position(&bad, cursor(&bad, "retry_from: pr^oof"), "utf-16");
     assert_eq!(editor.at("definition", POLICY, &place).as_array().unwrap().len(), 1);
     assert_eq!(codes(&editor.verdict(POLICY, 301)), ["P0105"]);
@@ -125,7 +125,7 @@ fn broken_yaml_is_one_diagnosis_and_no_end() {
             editor.change(POLICY, version, broken);
         }
         assert!(!editor.verdict(POLICY, version).is_empty(), "{broken:?}");
-        // Questions about it are answered, even where there is nothing to say.
+        // Requests about it are answered, even with an empty answer.
         let place = json!({"line": 0, "character": 1});
         for question in ["definition", "hover", "completion"] {
             editor.at(question, POLICY, &place);
@@ -152,7 +152,7 @@ fn files_that_others_create_and_delete_are_seen() {
     editor.tell("workspace/didChangeWatchedFiles", changed(&blocks));
     editor.diagnoses(POLICY, <[Value]>::is_empty);
 
-    // A file that was never seen before, with a mistake of its own.
+    // A new file with an error of its own.
     let new = tree.join("second/policy.yaml");
     fs::create_dir_all(new.parent().unwrap()).unwrap();
     fs::write(&new, "format: 1\npolicy: second\n").unwrap();
@@ -162,13 +162,13 @@ fn files_that_others_create_and_delete_are_seen() {
     editor.tell("workspace/didChangeWatchedFiles", changed(&new));
     editor.diagnoses("second/policy.yaml", <[Value]>::is_empty);
 
-    // This editor was never asked to tell of changes; ours are seen without.
+    // This editor does not report changes on disk; the server's own watch finds them.
     fs::write(&new, "format: 2\n").unwrap();
     editor.diagnoses("second/policy.yaml", |found| !found.is_empty());
     fs::remove_file(&new).unwrap();
     editor.diagnoses("second/policy.yaml", <[Value]>::is_empty);
 
-    // One that is open and on no disk.
+    // A document that is open and not on disk.
     let text = good.replace("policy: registration-proofing", "policy: second");
     editor.open("second/policy.yaml", 1, &text.replace("mode: enforce", "mode: perhaps"));
     let found = editor.verdict("second/policy.yaml", 1);
@@ -199,11 +199,11 @@ fn names_of_the_configuration_beside_the_tree_are_judged() {
     editor.change(POLICY, 2, &typing);
     let place = position(&typing, cursor(&typing, "call: ^"), "utf-16");
     assert_eq!(editor.at("completion", POLICY, &place)[0]["label"], "tickets");
-    // A file may have spaces and line ends of another system.
+    // A file name may contain spaces, and a file the line ends of another system.
     editor.open("shared/templates/a name/en.md", 1, "---\r\nsubject: Hi\r\n---\r\n{{ nobody }}\r\n");
     let found = editor.verdict("shared/templates/a name/en.md", 1);
     assert_eq!(found[0]["range"]["start"], json!({"line": 3, "character": 3}), "{found:?}");
-    // A configuration that cannot be read is said so, and nothing is judged by it.
+    // An unreadable configuration is reported, and names are not checked by it.
     fs::write(dir.path().join("proofd.yaml"), "nothing: here\n").unwrap();
     editor.change(POLICY, 3, &typed);
     let said = editor.wait(|said| said["method"] == "window/logMessage");
