@@ -58,7 +58,7 @@ pub enum Mishap {
     Truncated,
     /// Strings become numbers, numbers strings, arrays objects.
     WrongTypes,
-    /// Every second key is left out.
+    /// Every second key is omitted.
     MissingFields,
     /// Additional keys that the API does not define.
     ExtraFields,

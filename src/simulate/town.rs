@@ -52,7 +52,7 @@ impl Default for Addresses {
     }
 }
 
-/// Custom attributes that the town's own configuration and the shipped policies name.
+/// Custom attributes that the town's configuration and the shipped policies use.
 const ATTRIBUTES: [&str; 7] = [
     "idv_status",
     "idv_verified_at",

@@ -47,7 +47,7 @@ fn held(name: &str) -> Held {
     }
 }
 
-/// `account`, `role:staff`, with `foreign`, `unknown`, `presumed`, `lifting` or `asked` behind it.
+/// Parses `account` or `role:staff`, optionally followed by `foreign`, `unknown`, `presumed`, `lifting` or `asked`.
 fn hold(written: &str) -> Hold {
     let mut words = written.split(' ');
     let what = held(words.next().unwrap());
@@ -351,7 +351,7 @@ fn started_workflow(case: &Case) -> Value {
     started.unwrap_or_default()
 }
 
-/// `suspend` or `{suspend: {...}}`.
+/// Splits `suspend` or `{suspend: {...}}` into a word and its value.
 fn named(value: &Value) -> (String, Value) {
     match value {
         Value::String(word) => (word.clone(), Value::Null),
@@ -419,7 +419,7 @@ fn prepare(desk: &mut Desk, written: &Value) {
             "over_limit" => desk.over_limit = value.as_array().unwrap().iter().map(limited).collect(),
             "others" => desk.others = texts(value).iter().map(|hold_of| hold(hold_of)).collect(),
             "sinks" => desk.sinks = texts(value),
-            // Who has shown which document: `{number: "1", person: ["7"], case: c7}`.
+            // The persons who have shown a document: `{number: "1", person: ["7"], case: c7}`.
             "documents" => {
                 let shown = value.as_array().unwrap().iter().map(|shown| DocumentUse {
                     document: fingerprint(shown, desk),

@@ -1,4 +1,4 @@
-//! The mailbox over a real SMTP connection.
+//! The mailbox over an SMTP connection.
 
 use std::sync::Arc;
 

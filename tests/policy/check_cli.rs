@@ -11,7 +11,7 @@ fn proofd(arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// A tree with one policy of one warning.
+/// A tree with one policy that has one warning.
 fn tree(dir: &Path) -> String {
     let tree = dir.join("policies");
     std::fs::create_dir_all(tree.join("seen")).unwrap();

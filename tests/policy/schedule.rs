@@ -121,7 +121,7 @@ impl Spec {
         let (minute, minutes) = field(dice, 0, 59);
         let (mut hour, mut hours) = field(dice, 0, 23);
         if dice.roll(2) == 0 {
-            // At night.
+            // At night, when clocks change.
             let (from, to) = (dice.roll(3), 2 + dice.roll(3));
             (hour, hours) = (format!("{from}-{to}"), (from..=to).collect());
         }

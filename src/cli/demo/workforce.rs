@@ -46,7 +46,7 @@ pub async fn tell(stage: &Stage, teller: &mut Teller) -> Result<Vec<Line>, Faile
     Ok(lines)
 }
 
-/// Creates three people with a recent proof, whom tonight's sweep therefore does not select.
+/// Creates three people with a recent proof, which tonight's sweep does not select.
 fn staff(stage: &Stage) -> Result<[Colleague; 3], Failed> {
     let moments = BTreeMap::from([("idv_verified_at".to_owned(), Ages { days: 20, without_percent: 0 })]);
     let crowd = Crowd { count: 3, people_per_manager: 0, moments, ..Crowd::default() };

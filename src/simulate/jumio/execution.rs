@@ -48,7 +48,7 @@ pub enum Outcome {
     Reject,
     /// Everything passes except the face: it does not match the document (or the enrolled person).
     FaceMismatch,
-    /// PASSED, with the capabilities of `missing` left out.
+    /// PASSED, without the capabilities in `missing`.
     PassWithout,
     /// PASSED, with `capabilities: {}`.
     PassEmpty,
@@ -66,14 +66,14 @@ pub struct Script {
     pub face: Option<String>,
     /// Labels of the warning or rejection, `LABEL` or `capability:LABEL`.
     pub labels: Vec<String>,
-    /// The capabilities that `PassWithout` leaves out; liveness if none is named.
+    /// The capabilities that `PassWithout` omits; liveness if none is named.
     pub missing: Vec<String>,
     /// Fields of `extraction.data` that replace those of ALEX EXAMPLE; null removes one.
     pub extraction: Map<String, Value>,
     pub score: Option<f64>,
     /// The label of the overall decision, which a ruleset may have chosen.
     pub decision_label: Option<String>,
-    /// Leaves `startedAt` out of the details.
+    /// Omits `startedAt` from the details.
     pub without_started_at: bool,
 }
 

@@ -135,7 +135,7 @@ pub enum Expired {
     Old,
     /// 404.
     NotFound,
-    /// As `Old`, and only the details say that it expired: the status is PROCESSED.
+    /// As `Old`, and only the details report the expiry: the status is PROCESSED.
     Late,
     /// As `New`, and both the status and the details report PROCESSED: only the decision's label differs.
     Unsaid,

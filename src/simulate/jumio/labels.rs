@@ -56,7 +56,7 @@ pub(super) fn place(text: &str) -> (&str, &str) {
     (capability, text)
 }
 
-/// The outcome that a label of the mock dialect stands for.
+/// The outcome of a label in the mock dialect.
 pub(super) fn outcome(label: &str) -> Outcome {
     let warns = [USABILITY_WARNING, IMAGE_WARNING, DATA_WARNING, LIVENESS_WARNING];
     match label {

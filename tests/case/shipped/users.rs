@@ -1,4 +1,4 @@
-//! People with an account: the quarterly sweep, risky sign-ins, privileged roles.
+//! People with an account: the quarterly sweep, risky logins, privileged roles.
 
 use serde_json::json;
 

@@ -314,7 +314,7 @@ async fn who_deleted_what_is_gone() {
     }
 }
 
-/// A freed license makes the second approval succeed; only set_state leaves Unlicensed.
+/// A freed license makes the second approval succeed; only `set_state` leaves Unlicensed.
 #[tokio::test]
 async fn a_freed_licence() {
     for resource in BACK_ENDS {

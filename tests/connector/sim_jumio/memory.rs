@@ -226,7 +226,7 @@ async fn retention_counts_from_the_last_activity() {
     assert_eq!(bench.start(Some(&account), AUTHENTICATION, json!({})).await.0, 400);
     assert_eq!(bench.start(Some(&account), EXISTING_ID, json!({})).await.0, 400);
     assert_eq!(records(&bench, "wipe").len(), 1);
-    // A new full check on the same account enrols again.
+    // A new full check on the same account enrolls the person again.
     bench.run(Some(&account), FULL, Script::default()).await;
     assert_eq!(bench.start(Some(&account), AUTHENTICATION, json!({})).await.0, 200);
 }

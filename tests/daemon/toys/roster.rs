@@ -44,9 +44,9 @@ fn is_word(text: &str) -> bool {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Roster")]
 pub struct Options {
-    /// Where it lies.
+    /// Path of the file.
     file: PathBuf,
-    /// What its hook's header `x-roster` holds.
+    /// The expected value of the header `x-roster` in its hook.
     key: SecretSource,
 }
 

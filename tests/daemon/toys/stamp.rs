@@ -27,14 +27,14 @@ pub const PROVIDER: Provider = Provider::verification::<Options>(
 )
 .several();
 
-/// Somebody who stamps papers.
+/// A provider whose runs all have one result.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Stamp")]
 pub struct Options {
-    /// Whether it stamps.
+    /// Whether runs pass.
     stamps: bool,
-    /// For its hints.
+    /// The secret of its hints.
     callback_secret: SecretSource,
 }
 
