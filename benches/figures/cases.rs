@@ -1,6 +1,6 @@
-//! Whole registrations: an event by webhook, the invitation by mail, the press of the button, the start at the
-//! vendor, its callback, the result, and the approval, each write read back. Every system that the daemon uses
-//! is simulated in this process, on real sockets and without latency.
+//! Whole registrations: an event by webhook, the invitation by mail, the press of the button, the start at the vendor,
+//! its callback, the result, the approval. The approval is read before and after it is written. Every system that the
+//! daemon uses is simulated in this process, on real sockets and without latency.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
-//! One registration, and a daemon that dies at every single commit: before the record is written (the performed call is
-//! forgotten), before it is synced (the decided call is not performed yet), and before the high-water mark is written
-//! (the record is on disk without an acknowledgment). In every case the person is approved and invited exactly once.
+//! One registration, and a daemon that dies at every single commit. It dies before the record is written (the performed
+//! call is forgotten), before it is synced (the decided call is not performed yet), or before the high-water mark is
+//! written (the record is on disk without an acknowledgment). In every case the person is approved and invited exactly
+//! once.
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
