@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read as _, Write};
 
 use serde_json::Value;
 
-/// Longer messages are skipped; all files of a tree are far smaller.
+/// Longer messages are skipped; every file of a tree is far smaller.
 const LONGEST: u64 = 16 << 20;
 /// Most bytes of a header line; real ones are far shorter.
 const LONGEST_LINE: u64 = 8 << 10;
