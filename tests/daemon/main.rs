@@ -10,12 +10,14 @@
 //! | `front` | what an unauthenticated client can hold or send |
 //! | `full_disk` | a full disk |
 //! | `http` | permissions of the HTTP interface |
+//! | `links` | links to and in the policy tree |
 //! | `limits` | rate limits of clients |
 //! | `loss` | a store with lost data |
 //! | `mission` | the use cases, row by row |
 //! | `openapi` | the OpenAPI document, and the daemon compared with it |
 //! | `operators` | what an operator reads about a problem |
 //! | `outages` | unavailable vendors |
+//! | `outside` | hooks, callbacks and the pages of a link |
 //! | `plan` | an edit whose harm only the back-test shows |
 //! | `registration` | the shipped registration policy, from the form to the end |
 //! | `reload` | policies change, in every way in which files change |
@@ -45,11 +47,13 @@ mod front;
 mod full_disk;
 mod http;
 mod limits;
+mod links;
 mod loss;
 mod mission;
 mod openapi;
 mod operators;
 mod outages;
+mod outside;
 mod people;
 mod plan;
 mod registration;

@@ -9,10 +9,10 @@ use crate::world::{World, copy_tree, edit};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const TITLE: &str = "title: Proof of identity";
+pub const TITLE: &str = "title: Proof of identity";
 
 /// Two policies: `proofing` for registrations, and `other`, which no event starts.
-async fn two(more: &str) -> World {
+pub async fn two(more: &str) -> World {
     let world = World::new(60, Path::new("tests/data/tree"), more).await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);
     add_other(&world.policies());
@@ -26,11 +26,11 @@ fn add_other(tree: &Path) {
     edit(&file, "  - event: registration.created\n", "  - manual: true\n");
 }
 
-fn policy(tree: &Path, name: &str) -> std::path::PathBuf {
+pub fn policy(tree: &Path, name: &str) -> std::path::PathBuf {
     tree.join(name).join("policy.yaml")
 }
 
-fn retitle(tree: &Path, name: &str, title: &str) {
+pub fn retitle(tree: &Path, name: &str, title: &str) {
     let file = policy(tree, name);
     let text = fs::read_to_string(&file).unwrap();
     let old = text.lines().find(|line| line.starts_with("title: ")).unwrap();
@@ -38,7 +38,7 @@ fn retitle(tree: &Path, name: &str, title: &str) {
 }
 
 /// The state and the title of a policy.
-fn standing(list: &Value, name: &str) -> (String, String) {
+pub fn standing(list: &Value, name: &str) -> (String, String) {
     let items = list["items"].as_array().unwrap();
     let line = items.iter().find(|line| line["name"] == name);
     let text = |key| line.and_then(|line| line[key].as_str()).unwrap_or("-").to_owned();
@@ -47,7 +47,7 @@ fn standing(list: &Value, name: &str) -> (String, String) {
 
 impl World {
     /// Waits until the daemon has noticed a change of the tree.
-    async fn until_policies(&self, what: &str, expected: &[(&str, &str, &str)]) -> Value {
+    pub async fn until_policies(&self, what: &str, expected: &[(&str, &str, &str)]) -> Value {
         self.until(what, async |world| {
             let list = world.get("/v1/policies").await;
             expected
@@ -60,7 +60,7 @@ impl World {
         .await
     }
 
-    async fn until_verdict(&self, what: &str, ok: bool) -> Value {
+    pub async fn until_verdict(&self, what: &str, ok: bool) -> Value {
         self.until(what, async |world| {
             let list = world.get("/v1/policies").await;
             (list["last_reload"]["ok"] == ok).then_some(list)
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// Asserts the result of a reload in the API, the command's exit code and the metric.
-    async fn hears(&self, ok: bool) -> Value {
+    pub async fn hears(&self, ok: bool) -> Value {
         let said = self.say(&["policy", "reload", "--json"]);
         assert_eq!(said.code, Some(i32::from(!ok)), "{said:?}");
         assert_eq!(said.json()["ok"], ok, "{said:?}");
@@ -84,7 +84,7 @@ impl World {
         report
     }
 
-    async fn metric(&self, name: &str) -> f64 {
+    pub async fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.ask(Method::GET, "/metrics", "", None).await;
         let text = text.as_str().unwrap();
         let value = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
@@ -152,56 +152,6 @@ async fn every_way_to_change_files_is_seen() {
         world.until_policies(what, &expected).await;
         world.hears(true).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn links_that_are_pointed_elsewhere_are_seen() {
-    let mut world = two("").await;
-    let dir = world.dir.path().to_owned();
-    // A release folder behind a link, as deployment tools create it.
-    fs::rename(world.policies(), dir.join("v1")).unwrap();
-    copy_tree(&dir.join("v1"), &dir.join("v2"));
-    retitle(&dir.join("v2"), "proofing", "Second release");
-    symlink("v1", world.policies()).unwrap();
-    world.start();
-    world.until_policies("the first release", &[("proofing", "active", "Proof of identity")]).await;
-    let point = |to: &str| {
-        symlink(to, dir.join("next")).unwrap();
-        fs::rename(dir.join("next"), dir.join("policies")).unwrap();
-    };
-    point("v2");
-    world.until_policies("the second release", &[("proofing", "active", "Second release")]).await;
-    // A change in the folder that the link points to now, not in the old one.
-    retitle(&dir.join("v2"), "proofing", "Second release, mended");
-    world.until_policies("the mended release", &[("proofing", "active", "Second release, mended")]).await;
-    point("v1");
-    world.until_policies("back", &[("proofing", "active", "Proof of identity")]).await;
-    world.hears(true).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mounted_config_map_is_seen() {
-    let mut world = two("").await;
-    let dir = world.dir.path().to_owned();
-    let tree = world.policies();
-    // Kubernetes: names are links through `..data`, which is a link to a dated folder.
-    fs::rename(&tree, dir.join("first")).unwrap();
-    fs::create_dir(&tree).unwrap();
-    fs::rename(dir.join("first"), tree.join("..2026_01")).unwrap();
-    symlink("..2026_01", tree.join("..data")).unwrap();
-    for name in ["people.yaml", "verifications.yaml", "proofing", "other", "shared"] {
-        symlink(format!("..data/{name}"), tree.join(name)).unwrap();
-    }
-    world.start();
-    let first = [("proofing", "active", "Proof of identity"), ("other", "active", "Proof of identity")];
-    world.until_policies("the first map", &first).await;
-    copy_tree(&tree.join("..2026_01"), &tree.join("..2026_02"));
-    retitle(&tree.join("..2026_02"), "proofing", "Second map");
-    symlink("..2026_02", tree.join("..data_tmp")).unwrap();
-    fs::rename(tree.join("..data_tmp"), tree.join("..data")).unwrap();
-    fs::remove_dir_all(tree.join("..2026_01")).unwrap();
-    world.until_policies("the second map", &[("proofing", "active", "Second map")]).await;
-    world.hears(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -463,60 +413,6 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
     world.hears(true).await;
     fs::write(&tests, "tests_for: [").unwrap();
     world.until_verdict("tests that cannot be read", false).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_link_to_the_tree_and_in_it_is_watched() {
-    let mut world = two("").await;
-    let dir = world.dir.path().to_owned();
-    // `current` is in the middle of the configured path and names a release.
-    for release in ["one", "two"] {
-        copy_tree(&world.policies(), &dir.join(format!("releases/{release}/tree")));
-    }
-    retitle(&dir.join("releases/two/tree"), "proofing", "Second release");
-    symlink("releases/one", dir.join("current")).unwrap();
-    let config = fs::read_to_string(world.config()).unwrap();
-    fs::write(world.config(), format!("policies: current/tree\n{config}")).unwrap();
-    world.start();
-    world.until_policies("the first release", &[("proofing", "active", "Proof of identity")]).await;
-    symlink("releases/two", dir.join("next")).unwrap();
-    fs::rename(dir.join("next"), dir.join("current")).unwrap();
-    world.until_policies("the second release", &[("proofing", "active", "Second release")]).await;
-    // A file behind a link inside the tree is written in place.
-    let tree = dir.join("releases/two/tree");
-    fs::create_dir(tree.join(".kept")).unwrap();
-    fs::rename(policy(&tree, "other"), tree.join(".kept/other.yaml")).unwrap();
-    symlink("../.kept/other.yaml", policy(&tree, "other")).unwrap();
-    world.hears(true).await;
-    edit(&tree.join(".kept/other.yaml"), TITLE, "title: Written behind the link");
-    world.until_policies("the linked file", &[("other", "active", "Written behind the link")]).await;
-    // A file with a hard link elsewhere is written there.
-    fs::hard_link(policy(&tree, "proofing"), dir.join("elsewhere.yaml")).unwrap();
-    world.hears(true).await;
-    edit(&dir.join("elsewhere.yaml"), "title: Second release", "title: Written elsewhere");
-    world.until_policies("the file with two names", &[("proofing", "active", "Written elsewhere")]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_link_to_a_secret_shows_nothing_and_stops_nothing() {
-    let mut world = two("").await;
-    world.start();
-    let (tree, dir) = (world.policies(), world.dir.path().to_owned());
-    fs::write(dir.join("store/canary"), "format: 1\npolicy: proofing\nhunter2: hunter2\n").unwrap();
-    fs::remove_file(policy(&tree, "proofing")).unwrap();
-    symlink("../../store/canary", policy(&tree, "proofing")).unwrap();
-    let report = world.hears(false).await;
-    let text = report.to_string();
-    assert!(text.contains("P0015") && !text.contains("hunter2"), "{text}");
-    let list = world.get("/v1/policies").await;
-    assert_eq!(standing(&list, "proofing"), ("kept_last_good".into(), "Proof of identity".into()), "{list}");
-    // Replacing the whole folder by such a link is no removal either.
-    fs::remove_dir_all(tree.join("proofing")).unwrap();
-    symlink(dir.join("store"), tree.join("proofing")).unwrap();
-    world.hears(false).await;
-    let list = world.get("/v1/policies").await;
-    assert_eq!(standing(&list, "proofing"), ("kept_last_good".into(), "Proof of identity".into()), "{list}");
-    assert!(!world.log().contains("hunter2"), "{}", world.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

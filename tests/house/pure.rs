@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{bare, rust_files};
+use super::closed::bare;
+use super::rust_files;
 
 const PURE: &[&str] = &["model", "yaml", "api", "policy", "case", "trial"];
 
