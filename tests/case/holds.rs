@@ -297,7 +297,7 @@ impl Town {
 }
 
 proptest! {
-    #![proptest_config(proptest::test_runner::Config { cases: 600, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(proptest::test_runner::Config { cases: 400, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn what_several_cases_hold_is_free_when_the_last_one_lets_go(

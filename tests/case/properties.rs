@@ -390,7 +390,7 @@ fn risky(if_already_open: &str) -> Desk {
 }
 
 proptest! {
-    #![proptest_config(proptest::test_runner::Config { cases: 2_000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(proptest::test_runner::Config { cases: 1_000, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn no_sequence_of_inputs_breaks_a_case(shape in shape(), deeds in prop::collection::vec(deed(), 1..200)) {
