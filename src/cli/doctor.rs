@@ -12,8 +12,8 @@ use crate::config::{self, Config};
 use crate::connectors::{Connector, Connectors, Finding};
 use crate::engine::clock::System;
 use crate::model::{Clock, Timestamp};
-use crate::policy;
 use crate::policy::diagnostic::Severity;
+use crate::policy::{self, Loader};
 use crate::rollout::tree;
 use crate::store;
 
@@ -203,7 +203,7 @@ fn policies(configured: &Configured) -> Vec<Finding> {
         }
         Err(why) => return vec![bad("tree", why)],
     };
-    let loaded = policy::load_tree(&files, &look.unread, &configured.known());
+    let loaded = policy::load_tree(&files, &look.unread, &Loader::new(configured.known()));
     let errors: Vec<_> =
         loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
     let mut findings: Vec<_> =

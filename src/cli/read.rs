@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::{Failed, compose};
-use crate::policy::{self, Files, Loaded};
+use crate::policy::{self, Files, Loaded, Loader};
 use crate::rollout::tree::{self, Fingerprint};
 
 pub struct Read {
@@ -26,7 +26,7 @@ pub fn read(dir: &Path, config: Option<&Path>) -> Result<Read, Failed> {
         None => compose::known_to_all(),
     };
     let (files, look) = whole(dir)?;
-    let loaded = policy::load_tree(&files, &look.unread, &known);
+    let loaded = policy::load_tree(&files, &look.unread, &Loader::new(known));
     Ok(Read { files, loaded, judged: config.is_some() })
 }
 

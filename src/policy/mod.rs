@@ -60,6 +60,6 @@ mod unread;
 pub use diagnostic::{Diagnostic, Severity};
 pub use files::{Files, Revision};
 pub use known::{Known, Source};
-pub use load::{Loaded, PolicySet, load};
+pub use load::{Loaded, Loader, PolicySet, load};
 pub use tree::{Mode, Policy};
 pub use unread::{Unread, load_tree};

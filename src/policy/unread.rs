@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::diagnostic::{Diagnostic, Place, dangling, sort};
 use super::files::Files;
 use super::files::{PEOPLE, VERIFICATIONS};
-use super::known::Known;
-use super::load::{Loaded, PolicySet, load};
+use super::load::{Loaded, Loader, PolicySet};
 
 /// Why an entry of the tree is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +46,8 @@ impl Unread {
 
 /// Loads a tree in which some entries were not read. A policy with such an entry in its folder stays out of the set.
 /// If the entry is a file that all policies may use, all stay out.
-pub fn load_tree(files: &Files, unread: &BTreeMap<String, Unread>, known: &Known) -> Loaded {
-    let mut loaded = load(files, known);
+pub fn load_tree(files: &Files, unread: &BTreeMap<String, Unread>, loader: &Loader) -> Loaded {
+    let mut loaded = loader.load(files);
     let mut held = BTreeSet::new();
     for (path, why) in unread {
         let found = why.diagnostic(path);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::policy::{self, Files, Known, Loaded, PolicySet, Revision};
+use crate::policy::{self, Files, Loaded, Loader, PolicySet, Revision};
 use crate::store::Examined;
 use crate::trial;
 
@@ -27,7 +27,7 @@ pub(super) struct Built {
 }
 
 /// Reads and loads a tree. `None`: it is the tree of the last reload. Blocks.
-pub(super) fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Result<Option<Built>, String> {
+pub(super) fn build(dir: &Path, loader: &Loader, last: Option<&Revision>) -> Result<Option<Built>, String> {
     for _ in 0..READS {
         let Some((files, look)) = tree::read(dir)? else {
             std::thread::sleep(SETTLE);
@@ -37,7 +37,7 @@ pub(super) fn build(dir: &Path, known: &Known, last: Option<&Revision>) -> Resul
         if Some(&revision) == last {
             return Ok(None);
         }
-        let mut loaded = policy::load_tree(&files, &look.unread, known);
+        let mut loaded = policy::load_tree(&files, &look.unread, loader);
         let tests = examined(&hold_back_failing(&mut loaded));
         return Ok(Some(Built { tree: revision, loaded, files, tests }));
     }

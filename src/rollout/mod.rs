@@ -53,7 +53,7 @@ use tokio::sync::watch as signal;
 
 use crate::case::Case;
 use crate::model::Clock;
-use crate::policy::Policy;
+use crate::policy::{Loader, Policy};
 use crate::store::{self, Requests, Store};
 use crate::trial::Terms;
 
@@ -104,9 +104,9 @@ impl Rollout {
         let Uses { store, clock, requests, observer, terms, stop } = uses;
         let (release_by_other, all_or_nothing) = (settings.release_by_other, settings.all_or_nothing);
         let rules = edit_gate::Rules { watched: settings.park.clone(), above: settings.park_above };
-        let known = settings.known.clone();
+        let loader = Arc::new(Loader::new(settings.known.clone()));
         let running = active::Running::default();
-        let revisions = Revisions::new(store.clone(), known.clone(), running.clone());
+        let revisions = Revisions::new(store.clone(), settings.known.clone(), running.clone());
         let back_tester =
             BackTester::new(store.clone(), Arc::clone(&clock), revisions.clone(), terms, settings.look_back);
         let pushes = releasing::Pushes::default();
@@ -121,6 +121,7 @@ impl Rollout {
             pushes: pushes.clone(),
             observer: Arc::clone(&observer),
             stop: stop.clone(),
+            loader: Arc::clone(&loader),
             attempted: tokio::sync::Mutex::default(),
         });
         let catalog =
@@ -134,7 +135,7 @@ impl Rollout {
                 revisions: revisions.clone(),
                 back_tester: back_tester.clone(),
                 rules,
-                known,
+                loader,
                 all_or_nothing,
                 stop: stop.clone(),
             },

@@ -14,7 +14,7 @@ use crate::case::Case;
 use crate::model::Clock;
 use crate::policy::diagnostic::{Severity, render};
 use crate::policy::effects::{diff, effects};
-use crate::policy::{self, Files, Known, Policy};
+use crate::policy::{Files, Loader, Policy};
 use crate::store::{self, CaseFilter, Store};
 use crate::trial::Tested;
 use crate::trial::past::PolicyPast;
@@ -50,7 +50,7 @@ pub struct Planner {
     pub(super) revisions: Revisions,
     pub(super) back_tester: BackTester,
     pub(super) rules: Rules,
-    pub(super) known: Known,
+    pub(super) loader: Arc<Loader>,
     pub(super) all_or_nothing: bool,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -65,7 +65,7 @@ impl Planner {
         wanted: &Wanted,
     ) -> Result<Plan, store::Error> {
         let active = self.running.load();
-        let mut loaded = policy::load(tree, &self.known);
+        let mut loaded = self.loader.load(tree);
         // A policy whose tests fail would not run, and is back-tested all the same.
         let compiled = loaded.set.policies.clone();
         let tested = hold_back_failing(&mut loaded);

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::model::{Actor, Clock, Timestamp};
 use crate::policy::diagnostic::{Severity, render};
-use crate::policy::{Loaded, Policy, PolicySet, Revision};
+use crate::policy::{Loaded, Loader, Policy, PolicySet, Revision};
 use crate::store::{self, Commit, Examined, PolicyOrder, Store, StoredRevision, to_its_end};
 
 use super::active::{Active, Running, log_changes};
@@ -45,6 +45,8 @@ pub(super) struct Parts {
     pub observer: Arc<dyn Observer>,
     /// True once the daemon stops: long work is abandoned.
     pub stop: watch::Receiver<bool>,
+    /// Builds only what changed since the tree before.
+    pub loader: Arc<Loader>,
     pub attempted: tokio::sync::Mutex<Attempted>,
 }
 
@@ -164,9 +166,9 @@ impl Reload {
     async fn look(&self, even_if_unchanged: bool, by: Option<&Actor>) -> Arc<Active> {
         let mut attempted = self.0.attempted.lock().await;
         let before = self.0.running.load();
-        let (dir, known) = (self.0.settings.policies.clone(), self.0.settings.known.clone());
+        let (dir, loader) = (self.0.settings.policies.clone(), Arc::clone(&self.0.loader));
         let last = attempted.tree.clone().filter(|_| !even_if_unchanged);
-        let built = tokio::task::spawn_blocking(move || build(&dir, &known, last.as_ref())).await;
+        let built = tokio::task::spawn_blocking(move || build(&dir, &loader, last.as_ref())).await;
         let built = built.unwrap_or_else(|_| {
             Err("internal error while loading the tree; the active policies stay".to_owned())
         });

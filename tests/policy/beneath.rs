@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use proofd::cli::compose::known_to_all;
-use proofd::policy::{Loaded, diagnostic, load_tree};
+use proofd::policy::{Loaded, Loader, diagnostic, load_tree};
 use proofd::rollout::tree;
 
 const SECRET: &str = "format: 1\npolicy: seen\nhunter2: hunter2\n";
@@ -33,7 +33,7 @@ fn world() -> (tempfile::TempDir, PathBuf) {
 
 fn loaded(root: &Path) -> (Loaded, String) {
     let (files, look) = tree::read(root).unwrap().expect("the tree stands still");
-    let loaded = load_tree(&files, &look.unread, &known_to_all());
+    let loaded = load_tree(&files, &look.unread, &Loader::new(known_to_all()));
     let text = diagnostic::render(&loaded.diagnostics, &files, false);
     (loaded, text)
 }

@@ -79,7 +79,8 @@ fn edits_change_what_policies_can_do() {
     let files = read("policies");
     let text = std::fs::read_to_string("tests/data/effects/edits.yaml").unwrap();
     let edits: Vec<Edit> = serde_yaml::from_str(&text).unwrap();
-    let shipped = policy::load(&files, &known_to_all());
+    let loader = policy::Loader::new(known_to_all());
+    let shipped = loader.load(&files);
     let mut wrong = String::new();
     for edit in edits {
         let path = edit.file.clone().unwrap_or_else(|| format!("{}/policy.yaml", edit.policy));
@@ -91,7 +92,7 @@ fn edits_change_what_policies_can_do() {
         let mut edited = files.clone();
         edited.0.insert(path, Arc::from(policy.as_bytes()));
         let before = effects(&of(&shipped, &files, &edit.policy));
-        let after = effects(&load(&edited, &edit.policy));
+        let after = effects(&of(&loader.load(&edited), &edited, &edit.policy));
         let shown = diff(Some(&before), Some(&after)).to_string();
         let found: Vec<&str> = shown.lines().skip(1).map(str::trim).collect();
         let expected: Vec<&str> = edit.changes.iter().map(|line| line.trim()).collect();

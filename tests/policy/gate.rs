@@ -68,7 +68,8 @@ fn check(kind: &str) {
     let mut files = tree::read(Path::new("policies")).unwrap().unwrap().0;
     // The failing tests are removed with the edit.
     files.0.retain(|path, _| !path.ends_with("tests.yaml"));
-    let shipped = policy::load(&files, &known_to_all());
+    let loader = policy::Loader::new(known_to_all());
+    let shipped = loader.load(&files);
     let path =
         std::env::var("PROOFD_EDITS").unwrap_or_else(|_| format!("tests/data/effects/gate/{kind}.yaml"));
     let text = std::fs::read_to_string(path).unwrap();
@@ -77,9 +78,9 @@ fn check(kind: &str) {
     let mut wrong = String::new();
     for edit in edits {
         let ran = edited(&files, &edit.name, &edit.given);
-        let before = if edit.given.is_empty() { &shipped } else { &policy::load(&ran, &known_to_all()) };
+        let before = if edit.given.is_empty() { &shipped } else { &loader.load(&ran) };
         let edited = edited(&ran, &edit.name, &edit.edits);
-        let loaded = policy::load(&edited, &known_to_all());
+        let loaded = loader.load(&edited);
         let text = policy::diagnostic::render(&loaded.diagnostics, &edited, false);
         let errors = loaded.diagnostics.iter().any(|found| found.severity == policy::Severity::Error);
         if errors {

@@ -13,7 +13,7 @@ use super::text::{self, Encoding};
 use super::trees::Desk;
 use crate::policy::diagnostic::{self, Diagnostic, Severity};
 use crate::policy::tests::Tests;
-use crate::policy::{self, Files, Loaded, Revision, codes};
+use crate::policy::{self, Files, Loaded, Loader, Revision, codes};
 use crate::trial;
 
 /// Pause in typing before a check begins: longer than a pause within a word.
@@ -101,7 +101,7 @@ fn tree(order: &Order, root: &Path, played: &mut Played, found: &mut Found) {
             return found.troubles.push(trouble);
         }
     };
-    let mut loaded = policy::load_tree(&files, &unread, &known);
+    let mut loaded = policy::load_tree(&files, &unread, &Loader::new(known));
     let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
     diagnostics.extend(failed(root, &files, loaded, played));
     for file in files.0.keys() {

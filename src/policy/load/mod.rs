@@ -5,6 +5,7 @@
 mod chain;
 mod effect;
 mod layout;
+mod loader;
 mod mails;
 mod names;
 mod policy;
@@ -25,10 +26,11 @@ use super::known::Known;
 use super::lint;
 use super::source;
 use super::tests::Tests;
-use super::tree::Policy;
 use layout::Layout;
-use shared::Shared;
+use loader::Built;
+use policy::Draft;
 
+pub use loader::Loader;
 pub use set::PolicySet;
 
 /// The result of loading a tree: the policies without an error, and all diagnostics.
@@ -41,7 +43,7 @@ pub struct Loaded {
     /// True if a part of the tree was not read: a policy that is not declared may still exist.
     pub partial: bool,
     /// The tests of the policies in the set, for those that have any.
-    pub tests: Vec<Tests>,
+    pub tests: Vec<Arc<Tests>>,
 }
 
 impl Loaded {
@@ -64,38 +66,22 @@ impl Loaded {
     }
 }
 
-/// Loads a whole tree and reports every error of every file at once. The daemon's start, its reloads, `proofd check`
-/// and old revisions from the store all use this function.
+/// Loads a whole tree and reports every error of every file at once. `Loader` does the same for one tree after another.
 pub fn load(files: &Files, known: &Known) -> Loaded {
+    load_after(files, known, &mut Built::default())
+}
+
+fn load_after(files: &Files, known: &Known, before: &mut Built) -> Loaded {
     let mut diagnostics = Vec::new();
     let layout = Layout::new(files, &mut diagnostics);
-    let shared = Shared::read(&layout, known, &mut diagnostics);
-    let mut declared: BTreeMap<String, Vec<(Diagnostic, Option<Policy>)>> = BTreeMap::new();
+    let (common, parts) = before.of(&layout, known);
+    diagnostics.extend(common.diagnostics.iter().cloned());
+    let mut declared: BTreeMap<String, Vec<&Draft>> = BTreeMap::new();
     let mut tests_of = Vec::new();
-    for folder in &layout.folders {
-        let mut found = Vec::new();
-        let mut draft = policy::build(folder, &layout, &shared, known, &mut found);
-        let name = draft.as_ref().map(|draft| draft.name.clone()).unwrap_or_else(|| folder.name.to_owned());
-        if let Some((file, bytes)) = folder.tests.and_then(|path| Some((path, files.get(path)?))) {
-            let compiled = draft.as_ref().and_then(|draft| draft.policy.as_ref());
-            match tests::read(file, bytes, &name, compiled, &known.vocabulary, &mut found) {
-                Some(read) => tests_of.push(read),
-                // A policy whose tests cannot be read has not passed them.
-                None => draft.iter_mut().for_each(|draft| draft.policy = None),
-            }
-        }
-        diagnostics.extend(found.into_iter().map(|diagnostic| diagnostic.of_policy(&name)));
-        if let Some(draft) = draft {
-            let twice = Diagnostic::error(
-                draft.name_place,
-                "duplicate-policy",
-                format!("several files have the policy name `{name}`"),
-            );
-            let twice = twice.help("rename the copy").of_policy(&name);
-            declared.entry(name).or_default().push((twice, draft.policy));
-        } else {
-            declared.entry(name).or_default();
-        }
+    for part in &parts {
+        diagnostics.extend(part.diagnostics.iter().cloned());
+        tests_of.extend(part.tests.clone());
+        declared.entry(part.name.clone()).or_default().extend(&part.draft);
     }
     // Unread policies count as declared: a policy that was renamed by mistake is not a removed policy.
     for path in &layout.unread {
@@ -106,22 +92,28 @@ pub fn load(files: &Files, known: &Known) -> Loaded {
     }
     let names = declared.keys().cloned().collect();
     let mut policies = Vec::new();
-    for (_, mut claims) in declared {
-        if claims.len() > 1 {
-            diagnostics.extend(claims.into_iter().map(|(twice, _)| twice));
-        } else {
-            policies.extend(claims.pop().and_then(|(_, policy)| policy).map(Arc::<Policy>::new));
+    for (name, drafts) in declared {
+        match drafts.as_slice() {
+            [] => {}
+            [draft] => policies.extend(draft.policy.clone()),
+            several => diagnostics.extend(several.iter().map(|draft| twice(&name, draft))),
         }
     }
-    shared.unused(&layout, &mut diagnostics);
+    shared::unused_templates(&common.templates, &mut diagnostics);
     let sound = !errors(&diagnostics);
     lint::run(files, policies.iter().map(AsRef::as_ref), known, sound, &mut diagnostics);
     let mut diagnostics = consequences(diagnostics);
     diagnostic::sort(&mut diagnostics);
     diagnostics.dedup();
     let set = PolicySet::new(policies);
-    tests_of.retain(|tests: &Tests| set.policies.contains_key(&tests.policy));
+    tests_of.retain(|tests| set.policies.contains_key(&tests.policy));
     Loaded { set, diagnostics, declared: names, partial: false, tests: tests_of }
+}
+
+fn twice(name: &str, draft: &Draft) -> Diagnostic {
+    let message = format!("several files have the policy name `{name}`");
+    let found = Diagnostic::error(draft.name_place.clone(), "duplicate-policy", message);
+    found.help("rename the copy").of_policy(name)
 }
 
 /// Merges the diagnostics that follow from one other error into one per policy.

@@ -25,7 +25,7 @@ use crate::policy::tree::{Amount, IfAlreadyOpen, Keep, Limit, Mode, Policy, Trig
 pub struct Draft {
     pub name: String,
     pub name_place: Place,
-    pub policy: Option<Policy>,
+    pub policy: Option<Arc<Policy>>,
 }
 
 /// Builds the policy of one folder. None: the file is not YAML, or has no name.
@@ -52,7 +52,7 @@ pub fn build(
         let help = "undo the last change, and report this as an error in proofd";
         diagnostics.push(Diagnostic::error(name_place.clone(), "not-understood", message).help(help));
     }
-    Some(Draft { name: name?, name_place, policy })
+    Some(Draft { name: name?, name_place, policy: policy.map(Arc::new) })
 }
 
 fn compile(

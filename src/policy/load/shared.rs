@@ -178,20 +178,25 @@ impl Shared {
         Self { verifications, teams: teams.bare(), queues, calendars: calendars.bare(), people, blocks }
     }
 
-    /// Warns about errors in templates that no policy uses.
-    pub fn unused(&self, layout: &Layout<'_>, diagnostics: &mut Vec<Diagnostic>) {
-        let sources = layout.mails(|_| true, diagnostics);
+    /// Returns the errors of all templates. Those that are no text are reported at once.
+    pub fn template_errors(layout: &Layout<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Diagnostic> {
         let mut found = Vec::new();
+        let sources = layout.mails(|_| true, diagnostics);
         Templates::build(&sources, &mut found);
-        // Errors in used templates were already reported for their policies.
-        let told: BTreeSet<_> =
-            diagnostics.iter().map(|told| (told.place.clone(), told.message.clone())).collect();
-        found.retain(|mistake| !told.contains(&(mistake.place.clone(), mistake.message.clone())));
-        diagnostics.extend(found.into_iter().map(|mut mistake| {
-            mistake.severity = Severity::Warning;
-            mistake
-        }));
+        found
     }
+}
+
+/// Warns about errors in templates that no policy uses. Errors in used templates were already reported for their
+/// policies.
+pub fn unused_templates(errors: &[Diagnostic], diagnostics: &mut Vec<Diagnostic>) {
+    let told: BTreeSet<_> =
+        diagnostics.iter().map(|told| (told.place.clone(), told.message.clone())).collect();
+    let unused = errors.iter().filter(|error| !told.contains(&(error.place.clone(), error.message.clone())));
+    diagnostics.extend(unused.cloned().map(|mut error| {
+        error.severity = Severity::Warning;
+        error
+    }));
 }
 
 /// Reports calendars without a workday, in which business days never end.

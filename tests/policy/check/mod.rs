@@ -5,14 +5,15 @@ mod codes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proofd::cli::compose::known_to_all;
 use proofd::model::{EffectKind, Event, EventType, Fields, Origin, SubjectKind, SubjectRef};
 use proofd::policy::diagnostic::render;
 use proofd::policy::grammar::json_schema;
 use proofd::policy::tree::Verb;
-use proofd::policy::{Diagnostic, Files, Known, Severity, Source, load};
-use proptest::prelude::{ProptestConfig, proptest};
+use proofd::policy::{Diagnostic, Files, Known, Loaded, Loader, Severity, Source, load};
+use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
 const GOOD: &str = "registration-proofing";
 
@@ -357,13 +358,11 @@ fn utf_16_is_refused_by_name() {
 }
 
 /// Asserts that a text does not panic the loader, and that every diagnosis has an existing place.
-fn survives(tree: &BTreeMap<String, Vec<u8>>) {
-    let files = files(tree);
-    let loaded = load(&files, &known());
+fn survives(loaded: &Loaded, files: &Files) {
     for diagnostic in &loaded.diagnostics {
-        inside(diagnostic, &files);
+        inside(diagnostic, files);
     }
-    render(&loaded.diagnostics, &files, true);
+    render(&loaded.diagnostics, files, true);
     let errors = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
     let told = errors || loaded.set.policies.len() == loaded.declared.len();
     assert!(told, "a policy is left out and nothing says why");
@@ -380,7 +379,8 @@ fn a_file_cut_anywhere_is_survived() {
         for length in (0..bytes.len()).filter(|at| at % 7 == 0 || bytes[*at] == b'\n') {
             let mut tree = good.clone();
             tree.get_mut(path).unwrap().truncate(length);
-            survives(&tree);
+            let files = files(&tree);
+            survives(&load(&files, &known()), &files);
         }
     }
 }
@@ -393,6 +393,8 @@ proptest! {
         file in 0_usize..4,
         edits in proptest::collection::vec((0_usize..4000, 0_usize..12, "[ \\t\\n:{}\\[\\]\"'&*!|>%@#$a-z0-9_.,ä\\-]{0,8}"), 1..4),
     ) {
+        // One loader for all: what it takes over from the tree before must change nothing.
+        static LOADER: LazyLock<Loader> = LazyLock::new(|| Loader::new(known()));
         let mut tree = tree("good");
         let path = ["registration-proofing/policy.yaml", "verifications.yaml", "people.yaml", "shared/blocks.yaml"][file];
         let bytes = tree.get_mut(path).unwrap();
@@ -401,7 +403,16 @@ proptest! {
             let end = (at + cut).min(bytes.len());
             bytes.splice(at.min(end)..end, text.into_bytes());
         }
-        survives(&tree);
+        let files = files(&tree);
+        let (fresh, again) = (load(&files, &known()), LOADER.load(&files));
+        survives(&fresh, &files);
+        prop_assert_eq!(&fresh.diagnostics, &again.diagnostics);
+        prop_assert_eq!(&fresh.declared, &again.declared);
+        prop_assert_eq!(&fresh.tests, &again.tests);
+        let revisions = |loaded: &Loaded| -> Vec<_> {
+            loaded.set.policies.values().map(|policy| (policy.name.clone(), policy.revision.clone())).collect()
+        };
+        prop_assert_eq!(revisions(&fresh), revisions(&again));
     }
 }
 
