@@ -70,14 +70,22 @@ impl Wire {
 
     /// Sends a request and reads the whole answer, whatever its status.
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        self.send_up_to(request, LARGEST_ANSWER).await
+    }
+
+    /// Sends a request whose answer may have up to `largest` bytes.
+    pub async fn send_up_to(&self, request: RequestBuilder, largest: usize) -> Result<Answer, Failure> {
         let response = request.send().await.map_err(broken)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(broken)?;
-            if body.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(Failure::unavailable("the other side answered with more than 1 MiB"));
+            if body.len() + chunk.len() > largest {
+                let most = largest / (1024 * 1024);
+                return Err(Failure::unavailable(format!(
+                    "the other side answered with more than {most} MiB"
+                )));
             }
             body.extend_from_slice(&chunk);
         }

@@ -19,6 +19,7 @@ pub mod cloudevents;
 pub mod endpoint;
 pub mod http;
 pub mod jumio;
+pub mod keycloak;
 pub mod onelogin;
 pub mod options;
 mod perform;
@@ -100,6 +101,12 @@ pub trait IdentityProvider: Connector {
     /// Returns a cursor at the start of the round that `cursor` is within; `None`: it is at a start. Used for a
     /// position that the provider fails on repeatedly. Events may be read twice.
     fn anew(&self, cursor: &str) -> Option<String>;
+
+    /// Returns a sentence for each thing at the provider that a person must repair, such as a setting without which
+    /// new people are let in unproven. Known from the last polls.
+    fn alarms(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Returns whether a request has the secret of the provider's webhook. Checked before its body is read.
     fn is_webhook(&self, headers: &HeaderMap) -> bool;

@@ -73,6 +73,7 @@ pub struct Metrics {
     calls: Family<ByAction, Counter>,
     connector_failures: Family<BySource, Counter>,
     down: Family<BySource, Gauge>,
+    alarms: Family<BySource, Gauge>,
     sweeps: Family<ByResult, Counter>,
     swept: Family<ByResult, Counter>,
     limited: Family<ByClient, Counter>,
@@ -108,6 +109,7 @@ impl Metrics {
             calls: Family::default(),
             connector_failures: Family::default(),
             down: Family::default(),
+            alarms: Family::default(),
             sweeps: Family::default(),
             swept: Family::default(),
             limited: Family::default(),
@@ -152,6 +154,11 @@ impl Metrics {
             "provider_down",
             "1 while a provider is down and the deadlines that depend on it are paused",
             self.down.clone(),
+        );
+        registry.register(
+            "source_alarms",
+            "Things at an identity provider that a person must repair; /readyz names them",
+            self.alarms.clone(),
         );
         registry.register(
             "requests_limited",
@@ -265,6 +272,11 @@ impl Metrics {
     /// Counts a refused decision or order of a person.
     pub(super) fn refused(&self, what: &'static str, reason: &'static str) {
         self.refused.get_or_create(&ByReason { what, reason }).inc();
+    }
+
+    pub(super) fn alarmed(&self, source: &str, alarms: usize) {
+        let alarms = i64::try_from(alarms).unwrap_or(i64::MAX);
+        self.alarms.get_or_create(&BySource { source: source.to_owned() }).set(alarms);
     }
 
     pub(super) fn polled(&self, source: &str, at: Timestamp) {

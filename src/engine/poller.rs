@@ -24,6 +24,24 @@ const ANEW_AFTER: u32 = 3;
 #[derive(Debug, Default)]
 struct Reading(Mutex<BTreeMap<String, Trouble>>);
 
+/// What the sources report for a person to repair.
+#[derive(Debug, Default)]
+struct Alarms(Mutex<BTreeMap<String, Vec<String>>>);
+
+impl Alarms {
+    fn told(&self, source: &str, alarms: Vec<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), alarms);
+    }
+
+    fn all(&self) -> Vec<String> {
+        let alarms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        alarms
+            .iter()
+            .flat_map(|(source, each)| each.iter().map(move |one| format!("{source}: {one}")))
+            .collect()
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Trouble {
     since: Timestamp,
@@ -61,11 +79,12 @@ pub struct Poller {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     reading: Arc<Reading>,
+    alarms: Arc<Alarms>,
 }
 
 impl Poller {
     pub(super) fn new(inbox: Inbox, store: Store, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
-        Self { inbox, store, clock, metrics, reading: Arc::default() }
+        Self { inbox, store, clock, metrics, reading: Arc::default(), alarms: Arc::default() }
     }
 
     fn now(&self) -> Timestamp {
@@ -81,7 +100,11 @@ impl Poller {
     ) {
         let mut failures = 0_u32;
         while !*stop.borrow() {
-            let wait = match self.poll_once(&name, source.as_ref()).await {
+            let polled = self.poll_once(&name, source.as_ref()).await;
+            let alarms = source.alarms();
+            self.metrics.alarmed(&name, alarms.len());
+            self.alarms.told(&name, alarms);
+            let wait = match polled {
                 Ok(more) => {
                     failures = 0;
                     self.reading.succeeded(&name);
@@ -135,8 +158,10 @@ impl Poller {
         }
     }
 
-    /// Returns a sentence for each source that has been unreadable for a while.
+    /// Returns a sentence for each source that has been unreadable for a while, and for each alarm of a source.
     pub fn troubles(&self) -> Vec<String> {
-        self.reading.lasting(self.clock.now())
+        let mut troubles = self.reading.lasting(self.clock.now());
+        troubles.extend(self.alarms.all());
+        troubles
     }
 }
