@@ -21,6 +21,7 @@
 
 mod admin;
 mod chromium;
+mod connector;
 mod gate;
 mod page;
 mod person;
