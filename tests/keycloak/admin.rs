@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use proofd::simulate::mailbox::Mailbox;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -16,13 +17,15 @@ pub const PENDING: &str = "proofd-pending";
 pub struct Realm {
     pub keycloak: &'static Keycloak,
     pub name: String,
+    /// Where the realm's mails arrive.
+    pub mailbox: Mailbox,
     http: Client,
 }
 
 impl Realm {
     pub fn new(keycloak: &'static Keycloak, name: &str) -> Self {
-        let http = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
-        Self { keycloak, name: name.to_owned(), http }
+        let http = Client::builder().no_proxy().timeout(Duration::from_secs(120)).build().unwrap();
+        Self { keycloak, name: name.to_owned(), mailbox: keycloak.mailbox.clone(), http }
     }
 
     /// The address of the realm for applications.
@@ -159,6 +162,22 @@ impl Realm {
 
     pub async fn deletes(&self, id: &str) {
         self.ask(Method::DELETE, &format!("/users/{id}"), None).await;
+    }
+
+    /// Administrators' events, newest first, as `OPERATION RESOURCE path` with the client that did it.
+    pub async fn done(&self, path: &str) -> Vec<(String, String)> {
+        let events = self.get("/admin-events?max=1000").await;
+        let of_path =
+            events.as_array().unwrap().iter().filter(|one| {
+                one["resourcePath"].as_str().is_some_and(|resource| resource.starts_with(path))
+            });
+        of_path
+            .map(|one| {
+                let text = |name: &str| one[name].as_str().unwrap_or_default();
+                let client = one["authDetails"]["clientId"].as_str().unwrap_or_default().to_owned();
+                (format!("{} {}", text("operationType"), text("resourceType")), client)
+            })
+            .collect()
     }
 
     /// Events of this person, newest first.

@@ -10,7 +10,9 @@
 //! | `admin` | an administrator of a realm |
 //! | `page`, `person` | a person with a browser over plain HTTP |
 //! | `chromium` | a person with a real browser |
+//! | `portal` | a small application that signs people in |
 //! | `gate` | nobody gets past the realm's gate |
+//! | `journeys` | the daemon beside it: people from the form to the end |
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -23,6 +25,10 @@ mod admin;
 mod chromium;
 mod connector;
 mod gate;
+mod journeys;
 mod page;
 mod person;
+mod portal;
 mod server;
+#[path = "../world/mod.rs"]
+mod world;

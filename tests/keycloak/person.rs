@@ -32,6 +32,22 @@ pub struct Person {
     verifier: String,
 }
 
+/// A proof key (RFC 7636): only who began a sign-in can fetch its tokens.
+#[derive(Debug)]
+pub struct Challenge {
+    pub secret: String,
+    pub public: String,
+}
+
+impl Challenge {
+    pub fn new() -> Self {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).unwrap();
+        let secret = URL_SAFE_NO_PAD.encode(bytes);
+        Self { public: URL_SAFE_NO_PAD.encode(Sha256::digest(&secret)), secret }
+    }
+}
+
 impl Person {
     /// A person whom no other test knows.
     pub fn new(realm: &Realm, first_name: &str) -> Self {
@@ -66,16 +82,14 @@ impl Person {
 
     /// The address to which the application sends people who want to sign in.
     pub fn door(&mut self, more: &[(&str, &str)]) -> String {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).unwrap();
-        self.verifier = URL_SAFE_NO_PAD.encode(bytes);
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&self.verifier));
+        let challenge = Challenge::new();
+        self.verifier = challenge.secret;
         let mut url = Url::parse(&format!("{}/protocol/openid-connect/auth", self.realm.url())).unwrap();
         url.query_pairs_mut()
             .append_pair("client_id", APPLICATION)
             .append_pair("redirect_uri", CALLBACK)
             .append_pair("response_type", "code")
-            .append_pair("code_challenge", &challenge)
+            .append_pair("code_challenge", &challenge.public)
             .append_pair("code_challenge_method", "S256")
             .extend_pairs(more);
         if !more.iter().any(|(name, _)| *name == "scope") {
@@ -191,7 +205,7 @@ impl Person {
     }
 
     pub fn mails(&self) -> Vec<Mail> {
-        self.realm.keycloak.mailbox.mails_to(&self.email)
+        self.realm.mailbox.mails_to(&self.email)
     }
 
     /// Waits for the newest link to an address with this part, in mails after the first `seen`.

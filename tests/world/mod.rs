@@ -95,7 +95,8 @@ fn free_address() -> std::net::SocketAddr {
 
 impl World {
     /// Starts simulators and writes a configuration, without starting the daemon. `more` is added to the
-    /// configuration; all clocks run `factor` times as fast.
+    /// configuration; all clocks run `factor` times as fast. With 1 the daemon has the system's clock, and may use
+    /// systems that are not simulated.
     pub async fn new(factor: i32, policies: &Path, more: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let origin = proofd::engine::clock::System.now();
@@ -165,15 +166,11 @@ impl World {
         if let Some(socket) = &self.notify {
             command.env("NOTIFY_SOCKET", socket);
         }
-        let mut child = command
-            .args(["run", "--config"])
-            .arg(self.config())
-            .arg("--rehearse")
-            .arg(format!("{}@{}", self.factor, self.origin.to_rfc3339()))
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        command.args(["run", "--config"]).arg(self.config());
+        if self.factor != 1 {
+            command.arg("--rehearse").arg(format!("{}@{}", self.factor, self.origin.to_rfc3339()));
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut said = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
         assert!(said.contains("listening"), "the daemon did not start: {said}\n{}", self.log());

@@ -95,14 +95,19 @@ impl Keycloak {
 
     /// The example under another name, for a test that changes settings or reads every event. Takes some seconds.
     pub async fn realm(&'static self, name: &str) -> Realm {
+        self.realm_with_mail(name, &self.mailbox, self.smtp).await
+    }
+
+    /// The same, with a mailbox of its own.
+    pub async fn realm_with_mail(&'static self, name: &str, mailbox: &Mailbox, smtp: SocketAddr) -> Realm {
         let text = std::fs::read_to_string(FILE).unwrap();
         let text = text
-            .replace("${SMTP_HOST}", &self.smtp.ip().to_string())
-            .replace("${SMTP_PORT}", &self.smtp.port().to_string())
+            .replace("${SMTP_HOST}", &smtp.ip().to_string())
+            .replace("${SMTP_PORT}", &smtp.port().to_string())
             .replace("${PROOFD_CLIENT_SECRET}", SECRET);
         let mut file: serde_json::Value = serde_json::from_str(&text).unwrap();
         file["realm"] = name.into();
-        let realm = Realm::new(self, name);
+        let realm = Realm { mailbox: mailbox.clone(), ..Realm::new(self, name) };
         realm.create(&file).await;
         realm
     }
