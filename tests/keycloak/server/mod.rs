@@ -107,7 +107,8 @@ impl Keycloak {
             .replace("${PROOFD_CLIENT_SECRET}", SECRET);
         let mut file: serde_json::Value = serde_json::from_str(&text).unwrap();
         file["realm"] = name.into();
-        let realm = Realm { mailbox: mailbox.clone(), ..Realm::new(self, name) };
+        let mut realm = Realm::new(self, name);
+        realm.mailbox = mailbox.clone();
         realm.create(&file).await;
         realm
     }
