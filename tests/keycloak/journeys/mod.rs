@@ -17,6 +17,7 @@ mod roles;
 mod sweep;
 
 use std::path::Path;
+use std::time::Duration;
 
 use proofd::simulate::applicant::{Applicant, Led};
 use proofd::simulate::jumio::Script;
@@ -31,6 +32,9 @@ pub struct Scene {
     pub world: World,
     pub realm: Realm,
 }
+
+/// How long a case may take to its end.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Text of a file of the policy tree, and its replacement.
 type Edit<'a> = (&'a str, &'a str, &'a str);
@@ -62,11 +66,12 @@ impl Scene {
         let (url, name) = (&self.realm.keycloak.url, &self.realm.name);
         let keycloak = format!(
             "  keycloak:
-    url: {url}
-    realm: {name}
-    client_secret: {SECRET}
-    poll_every: 1s
-    attributes: {{verified_at: verified_at, exempt_until: exempt_until, service_account: service_account}}
+    staff:
+      url: {url}
+      realm: {name}
+      client_secret: {SECRET}
+      poll_every: 1s
+      attributes: {{verified_at: verified_at, exempt_until: exempt_until, service_account: service_account}}
   jumio:
     starts_per_second: 50
 "
@@ -108,7 +113,12 @@ impl Scene {
 
     /// Waits until the newest case is closed, and asserts its result.
     pub async fn ends(&self, policy: &str, subject: &str, result: &str) -> Value {
-        let sheet = self.world.until_about(policy, subject, "closed").await;
+        let closed = self.world.until_about(policy, subject, "closed");
+        let Ok(sheet) = tokio::time::timeout(PATIENCE, closed).await else {
+            let sheet = self.world.case_about(policy, subject).await.unwrap_or_default();
+            let journal = json!(self.world.journal(&sheet).await);
+            panic!("{policy} about {subject} is not closed: {sheet:#}\n{journal:#}");
+        };
         assert_eq!(sheet["result"], result, "{sheet:#}");
         sheet
     }

@@ -49,7 +49,11 @@ async fn a_thousand_people_are_looked_at_and_those_due_longest_are_asked() {
             "      run: daily\n      at: \"02:00\"\n      timezone: Europe/Berlin\n",
             "      cron: \"* * * * *\"\n",
         ),
-        (FILE, "      spread: 14d  ", "      spread: 0d  "),
+        (
+            FILE,
+            "      spread: 14d                   # a stable share for each person; avoids a peak on the first day\n",
+            "",
+        ),
         (FILE, "      at_most: 500 ", "      at_most: 50 "),
     ];
     let Some(mut scene) = Scene::set("journey-sweep", &edits).await else { return };
