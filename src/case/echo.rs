@@ -24,6 +24,10 @@ const FORGET: TimeDelta = TimeDelta::days(60);
 
 const SESSION_REVOKED: &str = "session.revoked";
 
+/// What any effect may cause besides: a provider may end sessions with a suspension or a deletion, and store a decision
+/// as an attribute. Only where the provider names the author.
+const BESIDE: [&str; 2] = [SESSION_REVOKED, "user.attribute_changed"];
+
 /// One suspension is reported as one of these.
 const SHUT: [&str; 2] = ["user.suspended", "user.deactivated"];
 
@@ -124,7 +128,8 @@ fn name(event: &Event) -> &str {
 impl Echo {
     /// Returns whether this effect caused an event about its account.
     pub fn explains(&self, event: &Event) -> bool {
-        let named = self.kinds.iter().any(|kind| kind == event.kind.as_str());
+        let beside = event.origin == Origin::Ours && BESIDE.contains(&event.kind.as_str());
+        let named = beside || self.kinds.iter().any(|kind| kind == event.kind.as_str());
         let role = event.fields.get("role").and_then(serde_json::Value::as_str);
         let same_role = self.role.as_deref().is_none_or(|ours| role.is_none_or(|theirs| ours == theirs));
         // The person activates the account by following the invitation; that is not our effect.
