@@ -111,6 +111,24 @@ impl AdminRecord {
         serde_json::from_str(self.representation.as_deref()?).ok()
     }
 
+    /// Returns the named roles. What was sent is recorded as it was: only ids and names are certain, and the path says
+    /// whose roles they are.
+    fn roles(&self, whose: &[&str]) -> Option<Vec<Role>> {
+        let client = match whose {
+            ["clients", uuid] => Some(*uuid),
+            _ => None,
+        };
+        let named: Vec<Role> = self.represented()?;
+        let role = |role: Role| Role {
+            // Whether it contains others is found out by asking.
+            composite: true,
+            client_role: client.is_some(),
+            container_id: client.unwrap_or_default().to_owned(),
+            ..role
+        };
+        Some(named.into_iter().map(role).collect())
+    }
+
     /// Returns the person that a record of any type is about.
     fn user(&self) -> Option<String> {
         let path = self.path();
@@ -138,7 +156,7 @@ impl AdminRecord {
                 Some(sent) => Told::Written { user, sent },
                 None => happened(Fact::some_attribute()),
             },
-            ("CREATE" | "DELETE", ["role-mappings", ..]) => match self.represented() {
+            ("CREATE" | "DELETE", ["role-mappings", whose @ ..]) => match self.roles(whose) {
                 Some(roles) => Told::Roles { user, given, roles },
                 None => Told::SomeRoles { user },
             },
@@ -168,7 +186,9 @@ impl AdminRecord {
 
     fn told_of_the_realm(&self) -> Told {
         let path = self.path();
-        if let (["groups", group, "role-mappings", ..], Some(roles)) = (path.as_slice(), self.represented()) {
+        if let ["groups", group, "role-mappings", whose @ ..] = path.as_slice()
+            && let Some(roles) = self.roles(whose)
+        {
             let given = self.operation_type == "CREATE";
             return Told::GroupRoles { group: (*group).to_owned(), given, roles };
         }

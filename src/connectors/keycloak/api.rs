@@ -304,7 +304,8 @@ const JSON: &str = "application/json";
 fn right(method: &Method, path: &[&str]) -> &'static str {
     match path {
         ["events" | "admin-events", ..] => "view-events",
-        ["clients", ..] => "view-clients",
+        // Only the client's part of a person's roles needs more than the person.
+        ["clients", ..] | ["users", _, "role-mappings", "clients", ..] => "view-clients",
         ["identity-provider", ..] => "view-identity-providers",
         ["organizations", ..] => "view-organizations",
         ["users", "profile"] => "view-realm",
@@ -420,6 +421,7 @@ mod tests {
             (&["clients", "c", "roles"], "view-clients"),
             (&["users", "profile"], "view-realm"),
             (&["users", "u", "groups"], "manage-users"),
+            (&["users", "u", "role-mappings", "clients", "c"], "view-clients"),
             (&["authentication", "flows"], "view-realm"),
             (&[], "view-realm"),
         ] {

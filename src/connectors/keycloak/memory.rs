@@ -40,9 +40,9 @@ struct Inner {
 #[derive(Clone, Default)]
 pub struct Known {
     /// The time of the read or of the last event that is included, by Keycloak's clock.
-    at: i64,
+    pub(super) at: i64,
     /// The time is that of an event.
-    exact: bool,
+    pub(super) exact: bool,
     /// Names of all roles, however held.
     pub roles: BTreeSet<String>,
     pub enabled: bool,

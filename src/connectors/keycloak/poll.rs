@@ -63,6 +63,9 @@ impl Place {
     fn take(&mut self, page: &[(String, i64)], now: i64) -> Taken {
         let known = page.iter().filter(|(id, _)| self.seen.contains_key(id)).count();
         let lost = known == 0 && !self.seen.is_empty();
+        if lost {
+            self.seen.clear();
+        }
         let mut fresh = Vec::new();
         for (index, (id, time)) in page.iter().enumerate() {
             if self.seen.insert(id.clone(), *time).is_none() {
@@ -295,8 +298,11 @@ mod tests {
         assert!(!place.take(&page, 2_000).lost);
         assert!(!place.take(&page, 2_000).lost);
         assert!(place.take(&[], 2_000).lost);
-        // What is new is returned, and told once.
-        assert!(place.take(&[("new".to_owned(), 3_000)], 4_000).lost);
-        assert!(!place.take(&[("new".to_owned(), 3_000)], 4_000).lost);
+        assert!(!place.take(&[], 2_000).lost, "once");
+        let new = [("new".to_owned(), 3_000)];
+        assert_eq!(place.take(&new, 4_000).fresh, [0]);
+        let newer = [("newer".to_owned(), 3_500)];
+        let taken = place.take(&newer, 4_000);
+        assert!(taken.lost && taken.fresh == [0], "what is new is returned all the same");
     }
 }

@@ -25,8 +25,8 @@ use Deed::{Admin, IsRead, MistakesPassword, Ours, SignsIn};
 
 const NOTHING: Value = Value::Null;
 
-/// Each deed with the events that it makes.
-fn rows() -> Vec<(Deed, Vec<&'static str>)> {
+/// Deeds about roles, each with the events that it makes.
+fn roles_turn() -> Vec<(Deed, Vec<&'static str>)> {
     let granted = || json!(["{role:privileged}"]);
     let realm_roles = "/users/{id}/role-mappings/realm";
     let portal_roles = "/users/{id}/role-mappings/clients/{portal}";
@@ -70,7 +70,12 @@ fn rows() -> Vec<(Deed, Vec<&'static str>)> {
         (Ours(role("privileged", false)), vec!["user.role_revoked privileged by ours"]),
         (Ours(role("portal/approver", true)), vec!["user.role_granted portal/approver by ours"]),
         (Ours(role("portal/approver", false)), vec!["user.role_revoked portal/approver by ours"]),
-        // The account.
+    ]
+}
+
+/// Deeds about the account.
+fn account_changes() -> Vec<(Deed, Vec<&'static str>)> {
+    vec![
         (Admin(Method::PUT, "/users/{id}", json!({"enabled": false})), vec!["user.suspended by others"]),
         (
             Admin(Method::PUT, "/users/{id}", json!({"enabled": false})),
@@ -129,7 +134,7 @@ async fn each_deed_makes_its_events() {
         ["user.created by others", "user.activated by others", "keycloak.DELETE_GROUP_MEMBERSHIP by others",]
     );
     ann.password = "Passw0rd!".to_owned();
-    for (number, (deed, events)) in rows().into_iter().enumerate() {
+    for (number, (deed, events)) in roles_turn().into_iter().chain(account_changes()).enumerate() {
         match &deed {
             Admin(method, path, body) => {
                 let path = filled(&bench, &id, path).await;

@@ -66,6 +66,12 @@ async fn each_thing_that_is_wrong_has_a_finding() {
         let right = if says.contains("mail") { json!({"smtpServer": right}) } else { right };
         realm.ask(Method::PUT, path, Some(right)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_do_not_fit_the_realm_have_a_finding() {
+    let Some(keycloak) = keycloak().await else { return };
+    let realm = keycloak.realm("kc-doctor-settings").await;
     let findings = |change: fn(&mut proofd::connectors::keycloak::Settings)| {
         let mut with = settings(&realm);
         change(&mut with);

@@ -19,10 +19,36 @@ struct Gap {
 
 const NOTHING: Value = Value::Null;
 
-async fn gaps(realm: &Realm) -> Vec<Gap> {
+fn gap(says: &'static str, open: (Method, &str, Value), close: (Method, &str, Value)) -> Gap {
+    Gap { says, open: (open.0, open.1.to_owned(), open.2), close: (close.0, close.1.to_owned(), close.2) }
+}
+
+/// Gaps of the group and its role.
+async fn of_the_group(realm: &Realm) -> Vec<Gap> {
     let group = realm.group("proofd-pending").await;
     let role = realm.get("/roles/proofd-pending").await;
     let role_path = format!("/roles-by-id/{}", role["id"].as_str().unwrap());
+    let mut renamed = role.clone();
+    renamed["name"] = "somebody-renamed-it".into();
+    let mapping = format!("/groups/{group}/role-mappings/realm");
+    let default = format!("/default-groups/{group}");
+    vec![
+        gap("is no default group", (Method::DELETE, &default, NOTHING), (Method::PUT, &default, NOTHING)),
+        gap(
+            "carries no realm role",
+            (Method::DELETE, &mapping, json!([role])),
+            (Method::POST, &mapping, json!([role])),
+        ),
+        gap(
+            "does not ask for the role",
+            (Method::PUT, &role_path, renamed),
+            (Method::PUT, &role_path, role.clone()),
+        ),
+    ]
+}
+
+/// Gaps of the ways in.
+async fn of_the_ways(realm: &Realm) -> Vec<Gap> {
     let flows = realm.get("/authentication/flows").await;
     let builtin =
         flows.as_array().unwrap().iter().find(|flow| flow["alias"] == "browser").unwrap()["id"].clone();
@@ -39,7 +65,8 @@ async fn gaps(realm: &Realm) -> Vec<Gap> {
     };
     let config = line("Condition - user role")["authenticationConfig"].as_str().unwrap().to_owned();
     let config_path = format!("/authentication/config/{config}");
-    let config = realm.get(&config_path).await;
+    let mut config = realm.get(&config_path).await;
+    config["alias"] = "proofd gate browser role".into();
     let mut negated = config.clone();
     negated["config"]["negate"] = "true".into();
     let portal = realm.get("/clients?clientId=portal").await[0].clone();
@@ -48,30 +75,10 @@ async fn gaps(realm: &Realm) -> Vec<Gap> {
     own_flow["authenticationFlowBindingOverrides"] = json!({"browser": builtin});
     let mut no_flow = portal.clone();
     no_flow["authenticationFlowBindingOverrides"] = json!({"browser": ""});
-    let mut renamed = role.clone();
-    renamed["name"] = "somebody-renamed-it".into();
-    let mapping = format!("/groups/{group}/role-mappings/realm");
-    let default = format!("/default-groups/{group}");
     let provider = json!({"alias": "elsewhere", "providerId": "oidc", "enabled": true, "config": {
         "clientId": "x", "clientSecret": "x", "authorizationUrl": "http://127.0.0.1:9/a",
         "tokenUrl": "http://127.0.0.1:9/t"}});
-    let gap = |says, open: (Method, &str, Value), close: (Method, &str, Value)| Gap {
-        says,
-        open: (open.0, open.1.to_owned(), open.2),
-        close: (close.0, close.1.to_owned(), close.2),
-    };
     vec![
-        gap("is no default group", (Method::DELETE, &default, NOTHING), (Method::PUT, &default, NOTHING)),
-        gap(
-            "carries no realm role",
-            (Method::DELETE, &mapping, json!([role])),
-            (Method::POST, &mapping, json!([role])),
-        ),
-        gap(
-            "does not ask for the role",
-            (Method::PUT, &role_path, renamed),
-            (Method::PUT, &role_path, role.clone()),
-        ),
         gap(
             "the browser flow is \"proofd browser\", which does not end with the gate",
             (Method::PUT, &path, with("proofd gate browser", "DISABLED")),
@@ -111,7 +118,7 @@ async fn a_gap_is_noticed_and_stops_approvals_until_it_is_closed() {
     gus.registers().await;
     let id = realm.id(&gus.name).await;
     let snapshot = bench.snapshot(SubjectKind::Registration, &id).await;
-    for Gap { says, open, close } in gaps(&realm).await {
+    for Gap { says, open, close } in of_the_group(&realm).await.into_iter().chain(of_the_ways(&realm).await) {
         let ask = async |(method, path, body): (Method, String, Value)| {
             realm.ask(method, &path, Some(body).filter(|body| !body.is_null())).await;
         };

@@ -21,13 +21,13 @@ mod verbs;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use proofd::connectors::IdentityProvider as _;
 use proofd::connectors::keycloak::{Invitation, Keycloak, Settings};
 use proofd::engine::clock::System;
 use proofd::model::{
-    Attempt, CallId, CaseId, Changed, Event, Failure, IdentityChange, Origin, Secret, Snapshot, Subject,
-    SubjectKind, SubjectRef, Timestamp,
+    Attempt, CallId, CaseId, Changed, Clock as _, Event, Failure, IdentityChange, Origin, Secret, Snapshot,
+    Subject, SubjectKind, SubjectRef, Timestamp,
 };
 
 use crate::admin::Realm;
@@ -41,8 +41,6 @@ struct Bench {
     realm: Realm,
     connector: Keycloak,
     cursor: Option<String>,
-    /// Since when events are of interest.
-    begun: Timestamp,
 }
 
 fn settings(realm: &Realm) -> Settings {
@@ -78,8 +76,7 @@ impl Bench {
     }
 
     async fn with(realm: &Realm, settings: Settings) -> Self {
-        let mut bench =
-            Self { realm: realm.clone(), connector: connector(settings), cursor: None, begun: Utc::now() };
+        let mut bench = Self { realm: realm.clone(), connector: connector(settings), cursor: None };
         bench.polled().await.unwrap();
         bench
     }
@@ -130,7 +127,7 @@ impl Bench {
     }
 
     async fn does(&self, snapshot: &Snapshot, change: &IdentityChange) -> Result<Changed, Failure> {
-        self.connector.change(&attempt(1, Utc::now()), snapshot, change).await
+        self.connector.change(&attempt(1, now()), snapshot, change).await
     }
 
     /// A change of a user by what is known of them now.
@@ -138,6 +135,10 @@ impl Bench {
         let snapshot = self.snapshot(SubjectKind::User, id).await;
         self.does(&snapshot, &change).await
     }
+}
+
+fn now() -> Timestamp {
+    System.now()
 }
 
 fn reference(kind: SubjectKind, id: &str) -> SubjectRef {

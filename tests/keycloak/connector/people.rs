@@ -28,7 +28,7 @@ fn special(subject: &Subject) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_has_all_fields_and_roles_by_every_way() {
+async fn a_user_has_all_fields() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-people").await;
     let mut with = settings(&realm);
@@ -63,7 +63,23 @@ async fn a_user_has_all_fields_and_roles_by_every_way() {
     assert!(user.fields["created_at"].as_str().unwrap().starts_with("20"));
     assert_eq!(special(&user), has(&[]));
     assert!(roles(&user).contains("account/view-profile"), "{:?}", roles(&user));
+    assert!(una.signs_in().await);
+    assert!(bench.user(&id).await.fields["last_login_at"].is_string());
+    // Registered, and read as a user.
+    let mut reg = Person::new(&realm, "Regina");
+    reg.registers().await;
+    let waiting = bench.user(&realm.id(&reg.name).await).await;
+    assert_eq!((waiting.text("state"), waiting.text("status")), (Some("unapproved"), Some("active")));
+    assert!(bench.subject(SubjectKind::Applicant, &id).await.is_none());
+    let odd = bench.connector.subject(&super::reference(SubjectKind::User, "../x"), None).await.unwrap_err();
+    assert_eq!(odd.reason, "the record's id is not an id of Keycloak");
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_are_held_by_groups_their_parents_and_other_roles() {
+    let Some(keycloak) = keycloak().await else { return };
+    let realm = keycloak.realm("kc-roles").await;
+    let id = realm.employs("ulla", "Passw0rd!").await;
     // A realm role that contains a client's role, held by a parent of the person's group.
     let portal = realm.get("/clients?clientId=portal").await[0]["id"].as_str().unwrap().to_owned();
     let approver = realm.get(&format!("/clients/{portal}/roles/approver")).await;
@@ -90,24 +106,6 @@ async fn a_user_has_all_fields_and_roles_by_every_way() {
         "{}",
         held.reason
     );
-
-    assert!(una.signs_in().await);
-    assert!(bench.user(&id).await.fields["last_login_at"].is_string());
-    // Registered, and read as a user.
-    let mut reg = Person::new(&realm, "Regina");
-    reg.registers().await;
-    let waiting = bench.user(&realm.id(&reg.name).await).await;
-    assert_eq!((waiting.text("state"), waiting.text("status")), (Some("unapproved"), Some("active")));
-    assert!(
-        bench
-            .connector
-            .subject(&super::reference(SubjectKind::Applicant, &id), None)
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let odd = bench.connector.subject(&super::reference(SubjectKind::User, "../x"), None).await.unwrap_err();
-    assert_eq!(odd.reason, "the record's id is not an id of Keycloak");
 }
 
 #[tokio::test(flavor = "multi_thread")]

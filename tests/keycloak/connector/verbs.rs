@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use proofd::connectors::IdentityProvider as _;
 use proofd::model::{AccountChange, Changed, Failure, FailureKind, IdentityChange, SubjectKind, Timestamp};
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Bench, REINSTATE, SUSPEND, attempt, role, set};
+use super::{Bench, REINSTATE, SUSPEND, attempt, now, role, set};
 use crate::person::Person;
 use crate::server::keycloak;
 
@@ -58,7 +58,7 @@ async fn a_registration_is_approved_invited_and_signs_in() {
     assert_eq!(registration.text("profile"), Some("portal"));
     assert_eq!(registration.text("user_id"), Some(&*id));
 
-    let since = Utc::now();
+    let since = now();
     assert_eq!(
         words(&bench.does(&snapshot, &invited(since)).await),
         "Changed: it is no longer approved; not invited"
@@ -77,7 +77,7 @@ async fn a_registration_is_approved_invited_and_signs_in() {
     ada.password = "forgotten".to_owned();
     assert!(ada.signs_in().await, "{}", ada.browser.text());
     // Another invitation, for another reason.
-    assert_eq!(words(&bench.does(&snapshot, &invited(Utc::now())).await), "done");
+    assert_eq!(words(&bench.does(&snapshot, &invited(now())).await), "done");
     for verb in [REJECT, DELETE] {
         let told = words(&bench.does(&snapshot, &verb).await);
         assert!(told.starts_with("Changed: it was approved meanwhile"), "{told}");
@@ -111,7 +111,7 @@ async fn a_registration_is_rejected_and_deleted() {
     realm.sets_password(&id, &rob.password).await;
     assert!(!rob.signs_in().await);
 
-    let asked_at = Utc::now();
+    let asked_at = now();
     for (number, expected) in [(1, "done"), (2, "already"), (3, "already")] {
         let told = bench.connector.change(&attempt(number, asked_at), &snapshot, &DELETE).await;
         assert_eq!(words(&told), expected, "attempt {number}");
@@ -136,7 +136,7 @@ async fn who_deleted_somebody_is_known_by_the_acting_client() {
     let bench = Bench::at(&realm).await;
     let (_, id) = registered(&bench, "Dell").await;
     let snapshot = bench.snapshot(SubjectKind::Registration, &id).await;
-    let asked_at = Utc::now();
+    let asked_at = now();
     realm.deletes(&id).await;
     for number in [1, 2] {
         let told = bench.connector.change(&attempt(number, asked_at), &snapshot, &DELETE).await;
@@ -190,7 +190,7 @@ async fn an_account_is_suspended_and_reinstated() {
     assert!(!sue.elsewhere().signs_in().await && !sue.has_session().await);
     let again = bench.changes(&id, SUSPEND).await.unwrap();
     assert_eq!((again.already, again.before.as_deref()), (true, Some("suspended")));
-    let told = words(&bench.does(&bench.snapshot(SubjectKind::User, &id).await, &invited(Utc::now())).await);
+    let told = words(&bench.does(&bench.snapshot(SubjectKind::User, &id).await, &invited(now())).await);
     assert_eq!(told, "Changed: the account was disabled meanwhile; not invited");
     for expected in ["done", "already"] {
         assert_eq!(words(&bench.changes(&id, REINSTATE).await), expected);
