@@ -131,7 +131,7 @@ fn story(journal: &Path, store: &Store, policies: &Path) -> Story {
     }
     let tests = policies.join(name).join("tests.yaml");
     fs::copy(journal.join("story.yaml"), &tests).unwrap();
-    let test = tests_of(policies).remove(0).tests.remove(0);
+    let test = tests_of(policies).remove(0).tests[0].clone();
     fs::remove_file(tests).unwrap();
     let lines = fs::read_to_string(journal.join("lines")).unwrap().trim().parse().unwrap();
     Story::play(load(name, policies), test, lines)
@@ -203,7 +203,7 @@ fn record() {
         fs::write(to.join("lines"), format!("{lines}\n")).unwrap();
         let tests = policies.join(name).join("tests.yaml");
         fs::copy(to.join("story.yaml"), &tests).unwrap();
-        let test = tests_of(&policies).remove(0).tests.remove(0);
+        let test = tests_of(&policies).remove(0).tests[0].clone();
         fs::remove_file(tests).unwrap();
         let story = Story::play(load(name, &policies), test, *lines);
         runtime().block_on(async {

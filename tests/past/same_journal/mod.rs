@@ -56,7 +56,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-pub fn tests_of(policies: &Path) -> Vec<Tests> {
+pub fn tests_of(policies: &Path) -> Vec<Arc<Tests>> {
     let (files, _) = tree::read(policies).unwrap().unwrap();
     let loaded = policy::load(&files, &known_to_all());
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
@@ -65,7 +65,7 @@ pub fn tests_of(policies: &Path) -> Vec<Tests> {
 }
 
 /// The same policies with other tests.
-fn more_tests() -> Vec<Tests> {
+fn more_tests() -> Vec<Arc<Tests>> {
     let dir = tempfile::tempdir().unwrap();
     let mut all = Vec::new();
     for entry in fs::read_dir("tests/past/same_journal/more").unwrap() {
@@ -147,7 +147,7 @@ fn play(policy: &str, test: &Test, told: bool) -> (Kept, Kept) {
 }
 
 /// Runs tests in both worlds; returns the numbers of equal tests, cases and lines.
-fn compare(tests: &[Tests]) -> (usize, usize, usize) {
+fn compare(tests: &[Arc<Tests>]) -> (usize, usize, usize) {
     let all = tests.iter().flat_map(|of| of.tests.iter().map(|test| (of.policy.as_str(), test)));
     let (mut played, mut cases, mut lines) = (0, 0, 0);
     let mut wrong = String::new();
