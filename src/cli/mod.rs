@@ -9,6 +9,7 @@
 //! | `rehearsal` | an accelerated clock for simulators |
 //! | `notify` | notifications to systemd |
 //! | `demo` | the whole product without setup |
+//! | `init` | a tree to start from |
 //! | `simulate` | the simulators alone |
 //! | `check`, `explain_code`, `effects`, `schema`, `doctor`, `store` | use files and connectors |
 //! | `plan`, `foreseen` | preview of another tree, with a back-test by the daemon |
@@ -31,6 +32,7 @@ mod events;
 mod explain;
 mod explain_code;
 mod foreseen;
+mod init;
 mod junit;
 mod lsp;
 mod manual;
@@ -74,6 +76,9 @@ enum Command {
     /// Run the demo: simulated providers and mail, shipped policies, nothing to set up
     #[command(after_help = "Example: proofd demo --exit")]
     Demo(demo::Arguments),
+    /// Write a tree to start from: policies, tests, mails and a configuration; overwrites nothing
+    #[command(after_help = "Example: proofd init proofing --template keycloak")]
+    Init(init::Arguments),
     /// Run the daemon
     #[command(after_help = "Example: proofd run --config /etc/proofd/proofd.yaml")]
     Run {
@@ -316,6 +321,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
     let json = cli.json;
     match cli.command {
         Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Init(arguments) => init::run(&arguments, json),
         Command::Run { config, rehearse } => serve::run(&config, rehearse).await,
         Command::Check(arguments) => check::run(&arguments, json),
         Command::Test(arguments) => test::run(&arguments, json),

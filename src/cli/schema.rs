@@ -1,6 +1,7 @@
 //! `schema`: prints JSON Schemas for editors.
 
 use clap::ValueEnum;
+use serde_json::Value;
 
 use super::{Ending, output};
 use crate::connectors::{Registry, setup};
@@ -25,9 +26,15 @@ pub enum Which {
 }
 
 pub fn run(which: Which) -> Ending {
+    output::json(&of(which));
+    Ending::Ok
+}
+
+/// Returns the schema of a file.
+pub fn of(which: Which) -> Value {
     let registry = Registry::shipped();
     let grammar = |file| policy::grammar::json_schema(file, &registry.vocabulary());
-    output::json(&match which {
+    match which {
         Which::Policy => grammar("policy"),
         Which::Blocks => grammar("blocks"),
         Which::Tests => grammar("tests"),
@@ -35,6 +42,5 @@ pub fn run(which: Which) -> Ending {
         Which::People => grammar("people"),
         Which::Events => policy::schema::json_schema(),
         Which::Config => config::json_schema(|generator| setup::schema(&registry, generator)),
-    });
-    Ending::Ok
+    }
 }

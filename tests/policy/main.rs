@@ -9,6 +9,7 @@
 //! | `editor_schema` | the schemas that editors read |
 //! | `effects` | the possible effects of policies, as expected files |
 //! | `gate` | edits of shipped policies that wait for a release |
+//! | `init` | what `proofd init` writes |
 //! | `lsp` | `proofd lsp`, used as by an editor |
 //! | `newcomer` | typical errors of new users |
 //! | `schedule` | nominal times compared with an oracle |
@@ -33,6 +34,7 @@ mod check_cli;
 mod editor_schema;
 mod effects;
 mod gate;
+mod init;
 mod lsp;
 mod newcomer;
 mod schedule;
