@@ -1,16 +1,18 @@
 //! `init`: writes a tree to start from: policies with their tests and mails, `proofd.yaml`, settings for editors.
 //! Overwrites nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use include_dir::{Dir, include_dir};
 
 use super::schema::Which;
-use super::{Ending, Failed, output, schema};
+use super::{Ending, Failed, compose, output, schema};
+use crate::policy::{self, Files};
 
 static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 static KEYCLOAK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/keycloak");
@@ -119,18 +121,14 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
 /// The files of a template by path.
 fn files(template: Template) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
-    let wanted = |path: &str| {
-        let folder = path.split('/').next().filter(|_| path.contains('/'));
-        let policies = template.policies();
-        folder.is_none_or(|folder| {
-            folder == "shared" || policies.is_none_or(|policies| policies.contains(&folder))
-        })
-    };
-    every(&POLICIES, &mut |path, bytes| {
-        if wanted(path) {
+    let mut shipped = Files::default();
+    every(&POLICIES, &mut |path, bytes| drop(shipped.0.insert(path.to_owned(), Arc::from(bytes))));
+    let used = used(&shipped, template);
+    for (path, bytes) in &shipped.0 {
+        if used.contains(path) || !path.contains('/') {
             files.insert(format!("policies/{path}"), bytes.to_vec());
         }
-    });
+    }
     if template == Template::Keycloak {
         every(&KEYCLOAK, &mut |path, bytes| {
             if path != CONFIG {
@@ -150,6 +148,16 @@ fn files(template: Template) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     files.insert(".vscode/settings.json".to_owned(), serde_json::to_vec_pretty(&settings)?);
     files.insert("README.md".to_owned(), readme(template).into_bytes());
     Ok(files)
+}
+
+/// Returns the paths of the files that the template's policies use, and of their tests.
+fn used(shipped: &Files, template: Template) -> BTreeSet<String> {
+    let loaded = policy::load(shipped, &compose::known_to_all());
+    let wanted = |name: &str| template.policies().is_none_or(|policies| policies.contains(&name));
+    let policies = loaded.set.policies.values().filter(|policy| wanted(&policy.name));
+    let files = policies.flat_map(|policy| policy.files.0.keys().cloned());
+    let tests = loaded.tests.iter().filter(|tests| wanted(&tests.policy));
+    files.chain(tests.map(|tests| tests.file.clone())).collect()
 }
 
 /// The schemas, each with its name and the files that it is for.
