@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::bounds::{EntryCursor, EntryLimit};
 use super::holds::HoldTarget;
-use crate::model::{Actor, CallId, CaseId, EffectKind, Failure};
+use crate::model::{Actor, CallId, CaseId, EffectKind, Failure, Void};
 
 /// Which entries to list.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
@@ -88,12 +88,19 @@ pub enum Note {
     SessionEnded {
         execution: String,
     },
+    /// A vendor session ended without a result, which is no try of the person.
+    SessionVoid {
+        execution: String,
+        why: Void,
+    },
     /// A result did not belong to the current session and was ignored.
     ReadingIgnored {
         execution: String,
     },
     Pressed,
     Hinted,
+    /// The person came back from the vendor.
+    Returned,
     RemindersSkipped {
         count: u32,
     },

@@ -112,6 +112,9 @@ pub fn advance(case: Case, policy: &Policy, input: Input, context: &Context<'_>)
             transition.press_again(*asked, since, link, locale)?
         }
         (State::Verifying(proving), Input::Hint { execution }) => transition.hinted(proving, &execution)?,
+        (State::Verifying(proving), Input::Return { execution, returned }) => {
+            transition.returned(proving, &execution, returned)?
+        }
         (State::Reviewing(reviewing), Input::Decision(decision)) => {
             transition.decided(reviewing, decision)?
         }
@@ -129,12 +132,16 @@ pub fn advance(case: Case, policy: &Policy, input: Input, context: &Context<'_>)
 
         (
             State::Calling { .. } | State::Held { .. } | State::Stuck(_),
-            Input::Wake | Input::Press { .. } | Input::Hint { .. } | Input::Decision(_),
+            Input::Wake
+            | Input::Press { .. }
+            | Input::Hint { .. }
+            | Input::Return { .. }
+            | Input::Decision(_),
         )
         | (State::Verifying(_) | State::Waiting(_), Input::Decision(_))
         | (
             State::Reviewing(_) | State::Waiting(_) | State::Grace(_),
-            Input::Press { .. } | Input::Hint { .. },
+            Input::Press { .. } | Input::Hint { .. } | Input::Return { .. },
         ) => {
             return Err(Refused::NotAwaited);
         }

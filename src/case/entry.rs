@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::input::{Decision, Operator, RefusedDecision};
 use super::state::Held;
-use crate::model::{CallId, CaseId, EffectKind, Failure, Timestamp};
+use crate::model::{CallId, CaseId, EffectKind, Failure, Timestamp, Void};
 use crate::policy::Revision;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,12 +74,19 @@ pub enum Note {
     SessionEnded {
         execution: String,
     },
+    /// A vendor session ended without a result, which is no try of the person.
+    SessionVoid {
+        execution: String,
+        why: Void,
+    },
     /// A reading did not belong to the current session or lacked its reference; it was discarded.
     ReadingIgnored {
         execution: String,
     },
     Pressed,
     Hinted,
+    /// The person's browser came back from the vendor with something to exchange for the result.
+    Returned,
     RemindersSkipped {
         count: u32,
     },
@@ -183,7 +190,9 @@ impl Note {
             Self::CallDone { .. } => "call_done",
             Self::SessionStarted { .. } => "session_started",
             Self::SessionEnded { .. } => "session_ended",
+            Self::SessionVoid { .. } => "session_void",
             Self::ReadingIgnored { .. } => "reading_ignored",
+            Self::Returned => "returned",
             Self::Pressed => "pressed",
             Self::Hinted => "hinted",
             Self::RemindersSkipped { .. } => "reminders_skipped",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Actor, Event, Outcome, Subject, Timestamp};
+use crate::model::{Actor, Event, Outcome, Returned, Subject, Timestamp};
 
 /// The opening of a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +73,11 @@ pub enum Input {
     /// The vendor reports a possible change.
     Hint {
         execution: String,
+    },
+    /// The person's browser came back from the vendor with what the result is exchanged for.
+    Return {
+        execution: String,
+        returned: Returned,
     },
     /// The clock was ahead by this much and was set back: times planned by it move back too.
     SetBack {

@@ -84,6 +84,21 @@ impl Links {
         self.callback_secret(provider, case, attempt).is_some_and(|secret| same(&secret, given))
     }
 
+    /// Returns a value that marks the browser which was sent to a session. Another browser does not have it.
+    pub fn browser(&self, execution: &str) -> String {
+        code(&self.key, &format!("browser\n{execution}"))
+    }
+
+    /// Returns whether a browser has the value of a session.
+    pub fn is_browser(&self, execution: &str, given: &str) -> bool {
+        same(&self.browser(execution), given)
+    }
+
+    /// Returns whether people reach the daemon by https.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
     fn callback_secret(&self, provider: &str, case: &CaseId, attempt: u32) -> Option<String> {
         Some(code(self.callback_keys.get(provider)?, &format!("{case}.{attempt}")))
     }

@@ -92,7 +92,7 @@ pub use opening::{
 };
 pub use quarantine::quarantine;
 pub use recorded::{Cause, Facts, Recorded};
-pub use session::{moved_on, reading};
+pub use session::{is_returned, moved_on, reading};
 pub use state::{
     Case, Echo, HeardAs, Held, Hold, InGrace, Overheard, Pending, Placed, Purpose, Reviewing, State, Stretch,
     Stuck, Verifying, Waiting, Whose,
@@ -125,6 +125,8 @@ pub struct Context<'a> {
     pub sinks: &'a [String],
     /// How often a session is read while the person may be using it.
     pub poll_every: &'a PollEvery,
+    /// Verification providers that must be told what to verify.
+    pub told: &'a BTreeSet<String>,
     /// How long the provider may take to send an invitation after an approval before it is checked.
     pub invite_grace: TimeDelta,
     /// How long a created account may be missing from reads, by system name.

@@ -3,11 +3,12 @@
 
 use chrono::TimeDelta;
 
+use super::enrolling::in_use;
 use super::entry::Note;
 use super::input::Refused;
 use super::state::{State, Verifying};
 use super::transition::Transition;
-use crate::model::{EffectKind, Session, Timestamp};
+use crate::model::{EffectKind, Enrolment, Session, Timestamp};
 
 /// Sessions that one person may start in a day, over all providers and policies.
 const MOST_IN_A_DAY: usize = 3;
@@ -87,6 +88,14 @@ impl Transition<'_> {
         self.prove_on(asked, stood);
         let State::Verifying(proving) = self.case.state.clone() else { return Err(Refused::NotAwaited) };
         self.remind_now(&proving)
+    }
+
+    /// Gives the day's session back: it was no try of the person.
+    pub fn give_back(&mut self, proving: &Verifying) {
+        if let Ok(verify) = self.verify_of(proving.step) {
+            let provider = in_use(proving, verify).provider.clone();
+            self.change(&provider, Enrolment::never_started);
+        }
     }
 
     pub fn remember_start(&mut self, provider: &str, session: &Session) {

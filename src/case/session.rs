@@ -17,8 +17,8 @@ use super::paying::Pays;
 use super::state::{Case, Purpose, State, Verifying};
 use super::transition::{Transition, Trouble};
 use crate::model::{
-    Action, Failure, FailureKind, Method, Phase, Proof, ReadSession, Reading, Session, SessionAction,
-    StartSession, Timestamp,
+    Action, Failure, FailureKind, Method, Phase, Proof, ReadSession, Reading, Returned, Session,
+    SessionAction, StartSession, Timestamp, Void,
 };
 use crate::policy::Policy;
 use crate::policy::outcome::ProofOutcome;
@@ -42,7 +42,8 @@ impl Transition<'_> {
     /// unavailable.
     pub fn begin_session(&mut self, mut proving: Verifying) {
         let step = proving.step;
-        match self.pays(&proving) {
+        let pays = if self.goes_on(&proving) { Pays::Yes } else { self.pays(&proving) };
+        match pays {
             Pays::Yes => {}
             Pays::Rests(until) => return self.rest(proving, until),
             Pays::Held => return self.hold_start(proving),
@@ -70,6 +71,9 @@ impl Transition<'_> {
         // One person has one account; a new one replaces only an account that the provider lost.
         let known = self.enrolment(&verification.provider).map(|enrolment| enrolment.account.clone());
         let account = known.filter(|account| !account.is_empty() && !proving.anew);
+        let told = self.context.told.contains(&verification.provider);
+        let registered =
+            |field: &String| Some((field.clone(), self.case.subject.registered(field)?.to_owned()));
         let start = StartSession {
             workflow: verification.workflow.clone(),
             method: verification.method,
@@ -87,10 +91,14 @@ impl Transition<'_> {
                 self.case.attempts + 1,
             ),
             return_url: Some(self.context.links.person(&self.case.id, LinkKind::Verify, proving.link)),
+            require: if told { verification.require.clone() } else { Vec::new() },
+            registered: verify.compare.iter().filter(|_| told).filter_map(registered).collect(),
         };
         let provider = verification.provider.clone();
         let action = Action::Verification { provider, session: SessionAction::Start(start) };
-        self.pay(proving);
+        if !self.goes_on(proving) {
+            self.pay(proving);
+        }
         proving.start = Some(self.ask(proving.step, action, Purpose::Start, self.now()));
         Ok(true)
     }
@@ -112,17 +120,25 @@ impl Transition<'_> {
         self.case.attempts += 1;
         let attempt = self.case.attempts;
         self.note(Note::SessionStarted { execution: session.execution.clone(), attempt });
+        let current = match &self.case.state {
+            State::Verifying(proving) if proving.start == Some(call) => Some(proving.clone()),
+            _ => None,
+        };
+        let same_try = current.as_ref().is_some_and(|proving| self.goes_on(proving));
         if let Action::Verification { provider, .. } = action {
-            self.remember_start(provider, &session);
+            match same_try {
+                true => self.remember_run(provider, &session),
+                false => self.remember_start(provider, &session),
+            }
         }
-        let State::Verifying(mut proving) = self.case.state.clone() else { return };
-        if proving.start != Some(call) {
-            return;
-        }
+        let Some(mut proving) = current else { return };
         proving.start = None;
-        proving.sessions += 1;
+        if !same_try {
+            proving.sessions += 1;
+            proving.try_until = session.returns_by;
+        }
+        proving.poll_at = Some(session.returns_by.unwrap_or(self.now() + self.poll_every(&proving)));
         proving.session = Some(session);
-        proving.poll_at = Some(self.now() + self.poll_every(&proving));
         proving.polls = 0;
         proving.captured_at = None;
         proving.unclear = false;
@@ -180,8 +196,40 @@ impl Transition<'_> {
             return self.hasten(call);
         }
         let Ok(verify) = self.verify_of(proving.step) else { return };
-        let action = read(in_use(proving, verify).provider.clone(), session);
+        let action = read(in_use(proving, verify).provider.clone(), session, None);
         proving.read = Some(self.ask(proving.step, action, Purpose::Read, self.now()));
+    }
+
+    /// Returns whether a new session belongs to the same try of the person as the one before.
+    fn goes_on(&self, proving: &Verifying) -> bool {
+        proving.try_until.is_some_and(|until| self.now() < until)
+    }
+
+    /// Returns whether the reading in progress exchanges what the person's browser brought back.
+    pub fn is_returned(&self, proving: &Verifying) -> bool {
+        is_returned(&self.case, proving)
+    }
+
+    /// Handles the return of the person's browser. What it brought is exchanged once, for the current session only.
+    pub fn returned(
+        &mut self,
+        mut proving: Verifying,
+        execution: &str,
+        returned: Returned,
+    ) -> Result<(), Refused> {
+        let current = |session: &&Session| session.execution == execution && session.returns_by.is_some();
+        let session = proving.session.as_ref().filter(current).ok_or(Refused::Stale)?;
+        if self.is_returned(&proving) {
+            return Err(Refused::Stale);
+        }
+        let verify = self.verify_of(proving.step).map_err(|_| Refused::WrongPolicy)?;
+        let action = read(in_use(&proving, verify).provider.clone(), session, Some(returned));
+        self.note(Note::Returned);
+        self.drop_calls(|purpose| purpose == Purpose::Read);
+        proving.poll_at = None;
+        proving.read = Some(self.ask(proving.step, action, Purpose::Read, self.now()));
+        self.case.state = State::Verifying(proving);
+        Ok(())
     }
 
     /// Handles a hint of the vendor. Only the current session is read.
@@ -245,7 +293,7 @@ impl Transition<'_> {
                 let at = self.next_vendor_poll(&mut proving);
                 self.read_again(proving, at);
             }
-            (Phase::Expired, _) => self.session_ended(proving, &session),
+            (Phase::Expired, _) => self.session_ended(proving, &session, reading.void),
         }
     }
 
@@ -256,6 +304,9 @@ impl Transition<'_> {
 
     /// Returns when an idle session is read next, with growing intervals: a press or a hint triggers earlier.
     fn next_poll(&self, proving: &mut Verifying, busy: bool) -> Timestamp {
+        if let Some(by) = proving.session.as_ref().and_then(|session| session.returns_by) {
+            return by.max(self.now() + THEN_EVERY);
+        }
         let doublings = if busy { 0 } else { proving.polls.min(5) };
         proving.polls = if busy { 0 } else { proving.polls + 1 };
         let every = self.poll_every(proving);
@@ -281,12 +332,17 @@ impl Transition<'_> {
     }
 
     /// Handles a session without a result: no pass and no failure; the person may start another.
-    fn session_ended(&mut self, mut proving: Verifying, session: &Session) {
-        self.note(Note::SessionEnded { execution: session.execution.clone() });
-        proving.session = None;
-        proving.poll_at = None;
-        proving.polls = 0;
-        proving.captured_at = None;
+    fn session_ended(&mut self, proving: Verifying, session: &Session, void: Option<Void>) {
+        let execution = session.execution.clone();
+        match void {
+            Some(why) => {
+                self.note(Note::SessionVoid { execution, why });
+                self.give_back(&proving);
+            }
+            None => self.note(Note::SessionEnded { execution }),
+        }
+        let mut proving = proving.without_session();
+        proving.try_until = None;
         if proving.late_until.is_some() {
             return self.end_proving(&proving, ProofOutcome::NoResponse);
         }
@@ -344,7 +400,7 @@ impl Transition<'_> {
             self.rest_on(compared);
         }
         match judged.outcome {
-            None => self.session_ended(proving, session),
+            None => self.session_ended(proving, session, None),
             Some(outcome) => {
                 let value = record(Some(outcome), Some(&judged), Some(proof), Some(self.now()));
                 let forms = forms(&verify.compare, &self.case.subject, proof.document.as_ref());
@@ -356,13 +412,24 @@ impl Transition<'_> {
     }
 }
 
-fn read(provider: String, session: &Session) -> Action {
+fn read(provider: String, session: &Session, returned: Option<Returned>) -> Action {
     let read = ReadSession {
         account: session.account.clone(),
         execution: session.execution.clone(),
         reference: session.reference.clone(),
+        returns_by: session.returns_by,
+        returned,
     };
     Action::Verification { provider, session: SessionAction::Read(read) }
+}
+
+/// Returns whether the reading in progress exchanges what the person's browser brought back.
+pub fn is_returned(case: &Case, proving: &Verifying) -> bool {
+    let reading = proving.read.and_then(|call| case.calls.get(&call));
+    reading.is_some_and(|pending| match &pending.action {
+        Action::Verification { session: SessionAction::Read(read), .. } => read.returned.is_some(),
+        _ => false,
+    })
 }
 
 /// Returns the reading of a person's session that a poll would request, while a capture is pending and no reading is in
@@ -372,7 +439,7 @@ pub fn reading(case: &Case, policy: &Policy) -> Option<Action> {
     let Verb::Verify(verify) = &policy.step(proving.step)?.verb else { return None };
     let session = proving.session.as_ref()?;
     let waits = proving.captured_at.is_none() && proving.read.is_none();
-    waits.then(|| read(in_use(proving, verify).provider.clone(), session))
+    waits.then(|| read(in_use(proving, verify).provider.clone(), session, None))
 }
 
 /// Returns whether a reading shows progress beyond a pending capture.

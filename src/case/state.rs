@@ -166,6 +166,9 @@ pub struct Verifying {
     pub fell_back: bool,
     /// The account that the provider lost is not used again.
     pub anew: bool,
+    /// Until when another session belongs to the same try: nobody came back from the one before.
+    #[serde(default)]
+    pub try_until: Option<Timestamp>,
     /// The person used up the day's sessions, and may start another from this time on.
     #[serde(default)]
     pub rests_until: Option<Timestamp>,
@@ -483,6 +486,12 @@ impl Case {
 }
 
 impl Verifying {
+    /// Drops the current session and its reading.
+    pub(super) fn without_session(self) -> Self {
+        let (session, read, poll_at, polls, captured_at) = (None, None, None, 0, None);
+        Self { session, read, poll_at, polls, captured_at, ..self }
+    }
+
     fn wake_at(&self) -> Timestamp {
         let end = self.late_until.unwrap_or(self.deadline);
         [self.poll_at, self.remind_at].into_iter().flatten().fold(end, Timestamp::min)

@@ -54,6 +54,7 @@ impl<'a> Transition<'a> {
             fell_back: false,
             anew: false,
             rests_until: None,
+            try_until: None,
             fair_until: now,
         };
         proving.remind_at = self.next_reminder(&proving, verify);
@@ -188,6 +189,10 @@ impl<'a> Transition<'a> {
         proving.locale = locale.or(proving.locale);
         match (proving.start, &proving.session) {
             (Some(call), _) => self.hasten(call),
+            // Its link may be used up, and only the person's browser brings a result.
+            (None, Some(session)) if session.returns_by.is_some() && !self.is_returned(&proving) => {
+                return self.press_to_start(proving.without_session());
+            }
             (None, Some(_)) => self.ask_reading(&mut proving),
             (None, None) => return self.press_to_start(proving),
         }

@@ -73,7 +73,7 @@ impl Configured {
 
     /// Builds the connectors without sending a request.
     pub fn connectors(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Connectors> {
-        self.setup.build(&self.config.base, clock)
+        self.setup.build(&self.config.base, &self.config.public_url, clock)
     }
 
     pub fn settings(&self) -> anyhow::Result<Settings> {
@@ -91,6 +91,7 @@ impl Configured {
                 known: self.known(),
             },
             poll_every: setup.poll_every(),
+            told: setup.told(),
             callback_secrets: setup.callback_secrets(&config.base)?,
             sinks: setup.events.keys().cloned().collect(),
             consistency: setup.consistency(),

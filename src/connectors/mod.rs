@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::config::SecretSource;
 use crate::model::{
     Attempt, Changed, Event, Failure, Fields, HttpRequest, IdentityChange, Message, ReadSession, Reading,
-    Session, Snapshot, StartSession, Subject, SubjectRef,
+    Returned, Session, Snapshot, StartSession, Subject, SubjectRef,
 };
 
 pub mod cloudevents;
@@ -21,6 +21,7 @@ pub mod http;
 pub mod jumio;
 pub mod keycloak;
 pub mod onelogin;
+pub mod openid;
 pub mod options;
 mod perform;
 pub mod registry;
@@ -58,13 +59,23 @@ pub trait IdentityOptions: options::Options {
 
 /// The options of a verification provider.
 pub trait VerificationOptions: options::Options {
-    /// Returns the interval between two reads of a run whose capture has not ended.
-    fn poll_every(&self) -> TimeDelta;
-
-    /// Returns the key of the secret callback paths; `None`: no callbacks are requested.
-    fn callback_secret(&self) -> Option<&SecretSource>;
+    fn results(&self) -> Results<'_>;
 
     fn build(&self, site: &options::Site<'_>) -> anyhow::Result<Arc<dyn VerificationProvider>>;
+}
+
+/// The way in which a provider gives its results.
+#[derive(Debug, Clone, Copy)]
+pub enum Results<'a> {
+    /// Its runs are read. It knows from its own workflow what to verify.
+    Read {
+        /// The interval between two reads of a run whose capture has not ended.
+        every: TimeDelta,
+        /// The key of the secret paths for its hints; `None`: no hints are requested.
+        callback_secret: Option<&'a SecretSource>,
+    },
+    /// The person's browser brings them. Each session says what to verify.
+    Brought,
 }
 
 /// A verification provider.
@@ -76,7 +87,15 @@ pub trait VerificationProvider: Connector {
     fn read<'a>(&'a self, read: &'a ReadSession) -> BoxFuture<'a, Result<Reading, Failure>>;
 
     /// Returns the run that a callback's body is about: it may have changed. The error repeats nothing of the body.
-    fn hint(&self, body: &[u8]) -> Result<String, String>;
+    fn hint(&self, _body: &[u8]) -> Result<String, String> {
+        Err("the provider sends no callbacks".to_owned())
+    }
+
+    /// Reads the query with which a person's browser comes back: the run, and what its result is exchanged for. The
+    /// error repeats nothing of the query.
+    fn returned(&self, _query: &str) -> Result<(String, Returned), String> {
+        Err("the provider's results do not come with the browser".to_owned())
+    }
 
     fn pace(&self) -> Pace;
 }

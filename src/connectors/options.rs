@@ -68,6 +68,8 @@ pub struct Site<'a> {
     /// The directory of the configuration.
     pub base: &'a Path,
     pub clock: &'a Arc<dyn Clock>,
+    /// The address at which people reach this daemon.
+    pub public_url: &'a Url,
 }
 
 impl Site<'_> {
@@ -78,6 +80,11 @@ impl Site<'_> {
 
     pub fn optional(&self, key: &str, source: Option<&SecretSource>) -> anyhow::Result<Option<Secret>> {
         source.map(|source| self.secret(key, source)).transpose()
+    }
+
+    /// Returns the address to which a provider sends a person's browser back.
+    pub fn return_url(&self) -> Url {
+        super::http::under(self.public_url, &["return", self.name])
     }
 
     /// Returns an error with the place of the options.

@@ -1,6 +1,6 @@
 //! `connectors:` of the configuration: the outside systems. Each provider reads its own options.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use erased_serde::Deserializer as Erased;
 use schemars::{JsonSchema as _, Schema, SchemaGenerator, json_schema};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
+use url::Url;
 
 use super::options::{Options, Site};
 use super::registry::{Provider, Registry, Role};
 use super::{
-    EndpointClient, EventSink, IdentityOptions, IdentityProvider, Mailer, TargetSystem, VerificationOptions,
-    VerificationProvider, endpoint, scim, sink, smtp,
+    EndpointClient, EventSink, IdentityOptions, IdentityProvider, Mailer, Results, TargetSystem,
+    VerificationOptions, VerificationProvider, endpoint, scim, sink, smtp,
 };
 use crate::config::{self, Config, Mistake};
 use crate::model::{Clock, PollEvery, Secret, SubjectKind};
@@ -103,15 +104,27 @@ impl Setup {
 
     /// Returns the polling intervals for runs at each verification provider.
     pub fn poll_every(&self) -> PollEvery {
-        let each = self.verification.iter().map(|(name, one)| (name.clone(), one.options.poll_every()));
+        let each = self.verification.iter().filter_map(|(name, one)| match one.options.results() {
+            Results::Read { every, .. } => Some((name.clone(), every)),
+            Results::Brought => None,
+        });
         PollEvery { each: each.collect(), ..PollEvery::default() }
+    }
+
+    /// Returns the verification providers that must be told what to verify.
+    pub fn told(&self) -> BTreeSet<String> {
+        let told = self.verification.iter().filter(|(_, one)| match one.options.results() {
+            Results::Read { .. } => false,
+            Results::Brought => true,
+        });
+        told.map(|(name, _)| name.clone()).collect()
     }
 
     /// Returns the keys of the callback paths, by verification provider.
     pub fn callback_secrets(&self, base: &Path) -> anyhow::Result<BTreeMap<String, Secret>> {
         let mut secrets = BTreeMap::new();
         for (name, one) in &self.verification {
-            if let Some(source) = one.options.callback_secret() {
+            if let Results::Read { callback_secret: Some(source), .. } = one.options.results() {
                 let secret = source.reveal(base);
                 let secret = secret.with_context(|| format!("while reading {}.callback_secret", one.path))?;
                 secrets.insert(name.clone(), secret);
@@ -143,34 +156,35 @@ impl Setup {
     }
 
     /// Builds all connectors.
-    pub fn build(&self, base: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Connectors> {
+    pub fn build(&self, base: &Path, public_url: &Url, clock: &Arc<dyn Clock>) -> anyhow::Result<Connectors> {
+        let site = Site { name: "", path: "", base, clock, public_url };
         let mut built = Connectors::default();
         for (name, one) in &self.identity {
-            let site = Site { name, path: &one.path, base, clock };
-            built.identity.insert(name.clone(), one.options.build(&site)?);
+            built.identity.insert(name.clone(), one.options.build(&Site { name, path: &one.path, ..site })?);
         }
         for (name, one) in &self.verification {
-            let site = Site { name, path: &one.path, base, clock };
-            built.verification.insert(name.clone(), one.options.build(&site)?);
+            built
+                .verification
+                .insert(name.clone(), one.options.build(&Site { name, path: &one.path, ..site })?);
         }
         if let Some(mail) = &self.mail {
-            let site = Site { name: "smtp", path: "connectors.smtp", base, clock };
-            built.mail = Some(Arc::new(mail.build(&site)?));
+            built.mail =
+                Some(Arc::new(mail.build(&Site { name: "smtp", path: "connectors.smtp", ..site })?));
         }
         for (name, one) in &self.scim {
             let path = format!("connectors.scim.{name}");
-            let system = Arc::new(one.build(&Site { name, path: &path, base, clock })?);
+            let system = Arc::new(one.build(&Site { name, path: &path, ..site })?);
             built.systems.insert(name.clone(), system);
         }
         for (name, one) in &self.http {
             let path = format!("connectors.http.{name}");
-            let endpoint = Arc::new(one.build(&Site { name, path: &path, base, clock })?);
+            let endpoint = Arc::new(one.build(&Site { name, path: &path, ..site })?);
             built.systems.insert(name.clone(), Arc::clone(&endpoint) as _);
             built.endpoints.insert(name.clone(), endpoint);
         }
         for (name, one) in &self.events {
             let path = format!("connectors.events.{name}");
-            let sink = Arc::new(one.build(&Site { name, path: &path, base, clock })?);
+            let sink = Arc::new(one.build(&Site { name, path: &path, ..site })?);
             built.sinks.insert(name.clone(), sink);
         }
         Ok(built)

@@ -133,7 +133,7 @@ impl Metrics {
         registry.register("cases_stuck", "Times a case got stuck", self.stuck.clone());
         registry.register(
             "refused",
-            "Refused decisions and orders, by kind and reason",
+            "Refused decisions, orders, returns from vendors and results, by kind and reason",
             self.refused.clone(),
         );
         registry.register("effects_over_limit", "Effects that a limit stopped", self.held.clone());
@@ -219,6 +219,8 @@ impl Metrics {
             self.stuck.get_or_create(&by_policy()).inc();
         } else if let Note::Held { .. } = note {
             self.held.get_or_create(&by_policy()).inc();
+        } else if let Note::SessionVoid { why, .. } = note {
+            self.refused("session", why.word());
         }
     }
 

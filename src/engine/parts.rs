@@ -222,6 +222,7 @@ impl Shared {
             links: self.links.clone(),
             limits: limits.clone(),
             returns: Arc::default(),
+            metrics: Arc::clone(&self.metrics),
         }
     }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use crate::case::{Case, Input, LinkKind, Links, Refused, State, Verifying, moved_on, reading};
+use crate::case::{Case, Input, LinkKind, Links, Refused, State, Verifying, is_returned, moved_on, reading};
 use crate::connectors::Connectors;
 use crate::model::{Action, Attempt, Call, CaseId, Clock, Done, Outcome, Session, Timestamp};
 use crate::store::{self, Store};
 
 use super::cases::{ApplyError, Cases};
 use super::limits::Limits;
+use super::metrics::Metrics;
 use super::returns::Returns;
 
 /// The page behind a link. It reveals no information that is new to the person.
@@ -65,13 +66,46 @@ pub enum Page {
 /// The result of pressing the button.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pressed {
-    /// The vendor's page is ready, at this address.
-    Go(String),
+    /// The vendor's page is ready.
+    Go(Departure),
     /// The start is waiting in a queue; the page asks again shortly.
     Wait {
         language: Option<String>,
     },
     Page(Page),
+}
+
+/// The way to the vendor's page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departure {
+    pub link: String,
+    /// Marks the browser: only it can bring the result.
+    pub mark: Option<Mark>,
+}
+
+/// What a browser keeps until it comes back from a vendor.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mark {
+    pub name: String,
+    pub value: String,
+    pub seconds: i64,
+    /// It is sent over https only.
+    pub secure: bool,
+}
+
+impl std::fmt::Debug for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Mark")
+    }
+}
+
+/// Where a browser goes that came back from a vendor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CameBack {
+    /// To the person's page.
+    Page(String),
+    /// Nowhere: what it brought is not of a session that this browser was sent to.
+    Refused,
 }
 
 /// Longest wait for the vendor before the person sees the waiting page.
@@ -87,6 +121,7 @@ pub struct Portal {
     pub(super) links: Links,
     pub(super) limits: Limits,
     pub(super) returns: Arc<Returns>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Portal {
@@ -110,7 +145,7 @@ impl Portal {
                 if policy.is_err() {
                     return Page::Trouble { language };
                 }
-                if proving.captured_at.is_some() {
+                if proving.captured_at.is_some() || is_returned(case, proving) {
                     return Page::Checking { language };
                 }
                 if let Some(from) = self.rests(proving) {
@@ -231,15 +266,86 @@ impl Portal {
     /// Returns the next destination of a person who pressed, or `None` if the page shows it.
     fn session(&self, case: &Case) -> Option<Pressed> {
         let State::Verifying(proving) = &case.state else { return None };
-        if proving.captured_at.is_some() || self.rests(proving).is_some() {
+        let checking = proving.captured_at.is_some() || is_returned(case, proving);
+        if checking || self.rests(proving).is_some() {
             return None;
         }
         let soon = self.now() + TimeDelta::seconds(5);
         let ready = proving.session.as_ref().filter(|session| !proving.wanted && session.expires_at > soon);
         Some(match ready {
-            Some(session) => Pressed::Go(session.link.clone()),
+            Some(session) => Pressed::Go(Departure { link: session.link.clone(), mark: self.mark(session) }),
+            // Nothing is under way, or the link was not used in time.
+            None if !proving.wanted && proving.start.is_none() => return None,
             None => Pressed::Wait { language: language(case) },
         })
+    }
+
+    fn mark(&self, session: &Session) -> Option<Mark> {
+        let seconds = (session.returns_by? - self.now()).num_seconds().max(1);
+        let (execution, secure) = (&session.execution, self.links.is_https());
+        let (name, value) = (mark_name(execution, secure), self.links.browser(execution));
+        Some(Mark { name, value, seconds, secure })
+    }
+
+    /// Handles the return of a browser with something to exchange for a result. It counts only from the browser that
+    /// was sent to the session: a forwarded link lets nobody answer for another person. `cookie` returns the value of
+    /// a cookie.
+    pub async fn returned(
+        &self,
+        provider: &str,
+        query: &str,
+        cookie: impl Fn(&str) -> Option<String>,
+    ) -> Result<CameBack, ApplyError> {
+        let refused = |reason: &'static str| {
+            tracing::warn!(provider, reason, "a browser's return from a vendor is refused");
+            self.metrics.refused("return", reason);
+            Ok(CameBack::Refused)
+        };
+        let Some(vendor) = self.connectors.verification.get(provider) else { return Ok(CameBack::Refused) };
+        let (execution, returned) = match vendor.returned(query) {
+            Ok(returned) => returned,
+            Err(why) => {
+                tracing::debug!(provider, why, "reading a browser's return failed");
+                return refused("malformed");
+            }
+        };
+        let Some(id) = self.store.case_by_execution(&execution)? else { return refused("unknown_session") };
+        let Some(case) = self.store.case(&id)? else { return refused("unknown_session") };
+        let mark = cookie(&mark_name(&execution, self.links.is_https())).unwrap_or_default();
+        if !self.links.is_browser(&execution, &mark) {
+            return refused("other_browser");
+        }
+        // The number of the newest link, which the page checks again.
+        let page = self.links.token(&id, LinkKind::Verify, case.links);
+        match self.cases.apply(&id, Input::Return { execution, returned }).await {
+            Ok(_) => self.await_exchange(&id).await?,
+            // Used before, or too late: the page shows the current state.
+            Err(ApplyError::Refused(_)) => self.metrics.refused("return", "stale"),
+            Err(error) => return Err(error),
+        }
+        Ok(CameBack::Page(page))
+    }
+
+    /// Waits briefly for the result that the browser brought.
+    async fn await_exchange(&self, id: &CaseId) -> Result<(), ApplyError> {
+        let mut applied = self.store.cases_applied();
+        let give_up = tokio::time::sleep(PATIENCE);
+        tokio::pin!(give_up);
+        loop {
+            applied.mark_unchanged();
+            let case = self.store.case(id)?;
+            let exchanged = case.as_ref().is_none_or(|case| match &case.state {
+                State::Verifying(proving) => !is_returned(case, proving),
+                _ => true,
+            });
+            if exchanged {
+                return Ok(());
+            }
+            tokio::select! {
+                changed = applied.changed() => if changed.is_err() { return Ok(()) },
+                () = &mut give_up => return Ok(()),
+            }
+        }
     }
 
     /// Returns until when a person may start no other session.
@@ -261,6 +367,13 @@ impl Portal {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Returns the name of the cookie for a session. Several sessions of one browser do not replace each other's. The prefix
+/// makes browsers refuse such a cookie from another host or over http.
+fn mark_name(execution: &str, secure: bool) -> String {
+    let session: String = execution.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+    if secure { format!("__Host-proofd-{session}") } else { format!("proofd-{session}") }
 }
 
 fn language(case: &Case) -> Option<String> {

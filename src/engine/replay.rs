@@ -69,6 +69,7 @@ pub(super) fn here<'a>(settings: &'a Settings, links: &'a Links, facts: &'a Fact
         pauses: &facts.pauses,
         sinks: &settings.sinks,
         poll_every: &settings.poll_every,
+        told: &settings.told,
         invite_grace: INVITE_GRACE,
         consistency: &settings.consistency,
     }
@@ -81,6 +82,7 @@ pub(super) fn terms(settings: &Settings, links: &Links) -> Terms {
         organization: settings.organization.clone(),
         sinks: settings.sinks.clone(),
         poll_every: settings.poll_every.clone(),
+        told: settings.told.clone(),
         invite_grace: INVITE_GRACE,
         consistency: settings.consistency.clone(),
         ..Terms::default()
@@ -91,7 +93,7 @@ pub(super) fn terms(settings: &Settings, links: &Links) -> Terms {
 /// contribute only what every mail shows of their keys.
 pub(super) fn under(settings: &Settings, links: &Links) -> String {
     let nobody = CaseId(String::new());
-    let constants = json!([
+    let mut constants = json!([
         env!("CARGO_PKG_VERSION"),
         settings.organization,
         settings.sinks,
@@ -105,6 +107,10 @@ pub(super) fn under(settings: &Settings, links: &Links) -> String {
         links.person(&nobody, crate::case::LinkKind::Verify, 0),
         settings.callback_secrets.keys().map(|name| links.callback(name, &nobody, 0)).collect::<Vec<_>>(),
     ]);
+    // Without such a provider the hash stays what it was before there were any.
+    if let Some(constants) = constants.as_array_mut().filter(|_| !settings.told.is_empty()) {
+        constants.push(json!(settings.told));
+    }
     HEXLOWER.encode(&Sha256::digest(constants.to_string().as_bytes())[..4])
 }
 

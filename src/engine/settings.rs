@@ -1,6 +1,6 @@
 //! Settings of the engine, fixed at start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
@@ -15,6 +15,8 @@ pub struct Settings {
     pub rollout: rollout::Settings,
     /// Polling intervals for runs at verification providers.
     pub poll_every: PollEvery,
+    /// Verification providers that must be told what to verify.
+    pub told: BTreeSet<String>,
     /// The keys of the callback paths, by verification provider.
     pub callback_secrets: BTreeMap<String, Secret>,
     /// Names of the sinks that receive events.
@@ -31,6 +33,7 @@ impl Default for Settings {
             organization: String::new(),
             rollout: rollout::Settings::default(),
             poll_every: PollEvery::default(),
+            told: BTreeSet::new(),
             callback_secrets: BTreeMap::new(),
             sinks: Vec::new(),
             consistency: BTreeMap::new(),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -104,7 +104,7 @@ pub trait Asks {
 macro_rules! nothing {
     ($($name:ty),*) => { $(impl Asks for $name { fn describe(_: &mut Description) {} })* };
 }
-nothing!(State<AppState>, Caller, HeaderMap);
+nothing!(State<AppState>, Caller, HeaderMap, RawQuery);
 
 impl<T> Asks for Path<T> {
     fn describe(into: &mut Description) {

@@ -69,7 +69,7 @@ impl AppState {
         }
         let peer = parts.extensions.get().copied();
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-        if gate.needs == Needs::Hint && response.status() == StatusCode::NOT_FOUND {
+        if matches!(gate.needs, Needs::Hint | Needs::Return) && response.status() == StatusCode::NOT_FOUND {
             self.count_stranger(peer)?;
         }
         Ok(response)
@@ -84,7 +84,7 @@ impl AppState {
     /// Refuses a request without the credentials that the route needs. Marks the connection of an authenticated client.
     fn admit(&self, needs: Needs, parts: &mut Parts) -> Result<(), Problem> {
         let known = match needs {
-            Needs::Nothing | Needs::Hint => false,
+            Needs::Nothing | Needs::Hint | Needs::Return => false,
             Needs::Role(roles) => {
                 let caller = self.access.require(&parts.headers, roles)?;
                 parts.extensions.insert(caller);

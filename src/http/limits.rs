@@ -58,7 +58,7 @@ enum Client {
     Link(String),
     Vendor,
     Stranger(Option<Peer>),
-    /// Not counted before the answer: a hint may be a vendor's, and monitoring has no limit.
+    /// Not counted before the answer: a hint may be a vendor's, a return a person's, and monitoring has no limit.
     Unproven,
 }
 
@@ -86,7 +86,7 @@ impl AppState {
 
     fn client(&self, needs: Needs, request: &Parts) -> Client {
         let known = match needs {
-            Needs::Nothing | Needs::Hint => Some(Client::Unproven),
+            Needs::Nothing | Needs::Hint | Needs::Return => Some(Client::Unproven),
             Needs::Role(_) => self.access.name(&request.headers).map(|name| Client::Token(name.to_owned())),
             Needs::Link => self.link_of(request.uri.path()).map(Client::Link),
             Needs::Webhook => self.is_webhook(request).then_some(Client::Vendor),

@@ -126,7 +126,7 @@ fn guarded(route: &Route) -> Vec<StatusCode> {
         }
         Needs::Webhook => vec![StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS],
         Needs::Link => vec![StatusCode::TOO_MANY_REQUESTS],
-        Needs::Hint => vec![StatusCode::NOT_FOUND, StatusCode::TOO_MANY_REQUESTS],
+        Needs::Hint | Needs::Return => vec![StatusCode::NOT_FOUND, StatusCode::TOO_MANY_REQUESTS],
     };
     if route.largest > 0 {
         statuses.extend([
@@ -173,7 +173,7 @@ fn refusal(status: StatusCode) -> Response {
 fn requirements(needs: Needs) -> Vec<SecurityRequirement> {
     let none: [&str; 0] = [];
     match needs {
-        Needs::Nothing | Needs::Link | Needs::Hint => vec![],
+        Needs::Nothing | Needs::Link | Needs::Hint | Needs::Return => vec![],
         Needs::Webhook => vec![SecurityRequirement::new(WEBHOOK, none)],
         Needs::Role(roles) => {
             let roles: BTreeSet<Role> = roles.iter().copied().chain([Role::Admin]).collect();

@@ -1,8 +1,8 @@
 //! The page behind a person's link: the organization, the reason, the deadline, and one button. Only the button starts
 //! an action: programs that open links in mails start nothing.
 
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use chrono::TimeDelta;
 use chrono_tz::Tz;
@@ -10,7 +10,7 @@ use minijinja::{Environment, context};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::engine::portal::{Page, Pressed};
+use crate::engine::portal::{CameBack, Departure, Mark, Page, Pressed};
 use crate::model::Timestamp;
 
 use super::answer::{Format, PersonPage, Text};
@@ -170,7 +170,7 @@ pub async fn look(
 fn looked(doors: &AppState, headers: &HeaderMap, token: &str, waits: bool) -> Result<Response, Problem> {
     if waits {
         match doors.engine.portal().ready_session(token)? {
-            Pressed::Go(link) => return Ok(go(&link)),
+            Pressed::Go(departure) => return Ok(go(&departure)),
             Pressed::Wait { .. } => {
                 let page = doors.engine.portal().look(token)?;
                 return doors.pages.render(doors, headers, &page, true);
@@ -198,7 +198,7 @@ pub async fn press(
         })
         .map(str::to_owned);
     let shown = match doors.engine.portal().press(&token, language).await {
-        Ok(Pressed::Go(link)) => Ok(go(&link)),
+        Ok(Pressed::Go(departure)) => Ok(go(&departure)),
         Ok(Pressed::Wait { .. }) => {
             Ok((guards(), Redirect::to(&format!("/v/{token}?wait=1"))).into_response())
         }
@@ -219,8 +219,44 @@ pub async fn back(
     doors.pages.told(&doors, &headers, shown).map(PersonPage)
 }
 
-fn go(link: &str) -> Response {
-    (guards(), Redirect::to(link)).into_response()
+/// Handles the return of a person whose browser brings the result. The page after it has none of it in its address.
+pub async fn returned(
+    State(doors): State<AppState>,
+    Path(provider): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<PersonPage, Problem> {
+    let cookie = |name: &str| cookie(&headers, name).map(str::to_owned);
+    let portal = doors.engine.portal();
+    let shown = match portal.returned(&provider, query.as_deref().unwrap_or_default(), cookie).await {
+        Ok(CameBack::Page(token)) => Ok((guards(), Redirect::to(&format!("/v/{token}"))).into_response()),
+        Ok(CameBack::Refused) => doors.pages.render(&doors, &headers, &Page::Unknown, false),
+        Err(error) => Err(Problem::from(error)),
+    };
+    doors.pages.told(&doors, &headers, shown).map(PersonPage)
+}
+
+/// Returns the value of a cookie.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    texts
+        .flat_map(|text| text.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(found, value)| (found == name).then_some(value))
+}
+
+/// Sends the browser to the vendor. A return from there is a navigation between sites, for which a browser sends lax
+/// cookies but not strict ones.
+fn go(Departure { link, mark }: &Departure) -> Response {
+    let mut response = (guards(), Redirect::to(link)).into_response();
+    if let Some(Mark { name, value, seconds, secure }) = mark {
+        let secure = if *secure { "; Secure" } else { "" };
+        let text = format!("{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}");
+        if let Ok(text) = HeaderValue::from_str(&text) {
+            response.headers_mut().append(header::SET_COOKIE, text);
+        }
+    }
+    response
 }
 
 /// The style of the pages.

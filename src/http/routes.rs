@@ -49,6 +49,8 @@ pub enum Needs {
     Link,
     /// The header that the identity provider's webhook shares with us.
     Webhook,
+    /// A secret of a session in the query, and the cookie of the browser that was sent to it.
+    Return,
     /// A secret of a case in the path. Only the body identifies the case: up to 16 KiB are read first.
     Hint,
 }
@@ -141,6 +143,12 @@ pub(super) fn outside() -> Vec<Route> {
             largest: 0,
             ..takes("/v/{token}", Needs::Link, person::press, "Start or resume the person's verification")
         },
+        reads(
+            "/return/{provider}",
+            Needs::Return,
+            person::returned,
+            "Take the result that a person's browser brings from a provider",
+        ),
         reads("/v/{token}/back", Needs::Link, person::back, "Show the page after the vendor's session"),
     ]
 }
@@ -273,6 +281,7 @@ mod tests {
                 Needs::Link => "the person's link".to_owned(),
                 Needs::Webhook => "shared header".to_owned(),
                 Needs::Hint => "secret in the path".to_owned(),
+                Needs::Return => "secret in the query, and a cookie".to_owned(),
                 Needs::Role(roles) if roles == ANY => "any token".to_owned(),
                 Needs::Role(roles) => {
                     roles.iter().map(|role| role.word()).chain(["admin"]).collect::<Vec<_>>().join(", ")

@@ -8,7 +8,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    AccountChange, Fields, Fingerprints, Message, Method, Reading, Session, Subject, SubjectRef, Timestamp,
+    AccountChange, Fields, Fingerprints, Message, Method, Reading, Returned, Session, Subject, SubjectRef,
+    Timestamp,
 };
 
 /// The id of a case. Derived from what opened it, so the same opening twice is the same case.
@@ -161,7 +162,7 @@ pub enum SessionAction {
 }
 
 /// Starts a session at a verification provider.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct StartSession {
     /// The vendor's name of the workflow.
     pub workflow: String,
@@ -179,6 +180,19 @@ pub struct StartSession {
     pub callback_url: Option<String>,
     /// Absolute URL to which the vendor sends the person afterwards.
     pub return_url: Option<String>,
+    /// The checks that the policy requires, for a provider that must be told what to verify.
+    #[serde(default)]
+    pub require: Vec<String>,
+    /// Registered values of the compared fields, for the same providers.
+    #[serde(default)]
+    pub registered: BTreeMap<String, String>,
+}
+
+/// Keeps names out of logs.
+impl fmt::Debug for StartSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StartSession({}, {})", self.workflow, self.reference)
+    }
 }
 
 /// Reads a session's progress and, when it is done, its result.
@@ -187,6 +201,12 @@ pub struct ReadSession {
     pub account: String,
     pub execution: String,
     pub reference: String,
+    /// As in the session.
+    #[serde(default)]
+    pub returns_by: Option<Timestamp>,
+    /// What the person's browser brought back. It is exchanged once: a repeated attempt may find it used.
+    #[serde(default)]
+    pub returned: Option<Returned>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -35,7 +35,7 @@ pub use subject::{Applicant, Registration, Subject, SubjectKind, SubjectRef, Use
 pub use verdict::Verdict;
 pub use verification::{
     Document, DocumentNumber, DocumentUse, Enrolment, Judgement, Method, Pass, Pause, Phase, PollEvery,
-    Proof, Reading, Session,
+    Proof, Reading, Returned, Session, Void,
 };
 pub use vocabulary::{IdentityWords, Pattern, VerificationWords, Vocabulary};
 

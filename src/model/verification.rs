@@ -5,6 +5,7 @@ use std::fmt;
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Fingerprints, Secret, Timestamp};
 
@@ -52,11 +53,86 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// proofd's reference, which a result must carry to count.
     pub reference: String,
+    /// Until when the person's browser can bring the result. `None`: the provider is read.
+    #[serde(default)]
+    pub returns_by: Option<Timestamp>,
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Session({})", self.execution)
+    }
+}
+
+/// What a person's browser brought back from a provider that gives results only to it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Returned {
+    /// A code that the provider exchanges for the result, once.
+    Code {
+        code: String,
+        /// The provider that the browser says it comes from.
+        issuer: Option<String>,
+    },
+    /// The provider's word for an end without a result.
+    Error { error: String, issuer: Option<String> },
+}
+
+/// Keeps the code out of logs.
+impl fmt::Debug for Returned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code { .. } => f.write_str("Code"),
+            Self::Error { error, .. } => write!(f, "Error({error})"),
+        }
+    }
+}
+
+/// Why a session is void: it has no result, and it was no try of the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Void {
+    /// The result is not in the form that the provider promised.
+    Malformed,
+    /// It is signed by an algorithm that is not allowed.
+    Algorithm,
+    /// It is signed by a key that the provider does not publish.
+    Key,
+    Signature,
+    /// It is from another provider.
+    Issuer,
+    /// It is for another client.
+    Audience,
+    /// It is too old, from the future, or from before the session.
+    Time,
+    /// It is for another session.
+    Nonce,
+    /// The provider does not accept the code: it is old, used or not its own.
+    Code,
+    /// The provider could not do its part.
+    Provider,
+}
+
+impl Void {
+    /// Returns the word for journals and metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Algorithm => "algorithm",
+            Self::Key => "key",
+            Self::Signature => "signature",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::Time => "time",
+            Self::Nonce => "nonce",
+            Self::Code => "code",
+            Self::Provider => "provider",
+        }
+    }
+
+    /// Returns whether somebody may have tried to pass with a result that is not theirs.
+    pub const fn is_suspicious(self) -> bool {
+        !matches!(self, Self::Provider)
     }
 }
 
@@ -88,6 +164,9 @@ pub struct Reading {
     pub phase: Phase,
     /// Only with `Phase::Done`.
     pub proof: Option<Box<Proof>>,
+    /// Only with `Phase::Expired`: the end does not count against the person.
+    #[serde(default)]
+    pub void: Option<Void>,
 }
 
 /// The provider's own judgement of a run or of one of its checks.
@@ -235,6 +314,11 @@ impl Enrolment {
         self.starts.push(at);
         let excess = self.starts.len().saturating_sub(Self::MOST);
         self.starts.drain(..excess);
+    }
+
+    /// Takes back the latest session start: it was no try of the person.
+    pub fn never_started(&mut self) {
+        self.starts.pop();
     }
 
     /// Stops using the account: a full run without a pass may have enrolled another person's face.

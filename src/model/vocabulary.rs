@@ -34,6 +34,8 @@ pub struct VerificationWords {
     pub workflow: Pattern,
     /// The methods that it supports.
     pub methods: &'static [Method],
+    /// Only the required checks tie its result to the person: a verification without any is an error.
+    pub must_require: bool,
 }
 
 /// The form of a provider's text.

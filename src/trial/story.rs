@@ -87,6 +87,7 @@ fn note(note: &Note) -> Option<String> {
         Note::AttemptFailed { failure, retry_at: None, .. } => format!("failed: {}", failure.reason),
         Note::AttemptFailed { attempt: 1, failure, .. } => format!("failed, retrying: {}", failure.reason),
         Note::SessionEnded { .. } => "the provider's session ended without a result".to_owned(),
+        Note::SessionVoid { why, .. } => format!("the provider's session is void: {}", why.word()),
         Note::Pressed => "the person pressed the button".to_owned(),
         Note::RemindersSkipped { count } => format!("{count} reminders skipped"),
         Note::Decided { decision, complete: true } => {
@@ -136,6 +137,7 @@ fn note(note: &Note) -> Option<String> {
         | Note::SessionStarted { .. }
         | Note::ReadingIgnored { .. }
         | Note::Hinted
+        | Note::Returned
         | Note::HoldPlaced { .. }
         | Note::HoldLifted { .. }
         | Note::GraceBegan { .. }

@@ -1,6 +1,6 @@
 //! Settings shared by all decisions in a simulated world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
@@ -15,6 +15,8 @@ pub struct Terms {
     pub organization: String,
     pub sinks: Vec<String>,
     pub poll_every: PollEvery,
+    /// Verification providers that must be told what to verify.
+    pub told: BTreeSet<String>,
     pub invite_grace: TimeDelta,
     pub consistency: BTreeMap<String, TimeDelta>,
     /// Whether policy modes apply.
@@ -35,6 +37,7 @@ impl Default for Terms {
             organization: "Example Corp".to_owned(),
             sinks: vec!["sink".to_owned()],
             poll_every: TimeDelta::minutes(10).into(),
+            told: BTreeSet::new(),
             invite_grace: TimeDelta::minutes(2),
             consistency: BTreeMap::new(),
             modes: Modes::AsWritten,
@@ -56,6 +59,7 @@ pub(super) fn here<'a>(terms: &'a Terms, facts: &'a Facts) -> Context<'a> {
         pauses: &facts.pauses,
         sinks: &terms.sinks,
         poll_every: &terms.poll_every,
+        told: &terms.told,
         invite_grace: terms.invite_grace,
         consistency: &terms.consistency,
     }

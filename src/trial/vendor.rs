@@ -36,7 +36,7 @@ impl Vendor {
             Run { account: account.clone(), reference: reference.clone(), method, expires_at, result: None };
         self.runs.insert(execution.clone(), run);
         let link = format!("https://vendor.example.com/{execution}");
-        Ok(Session { account, execution, link, expires_at, reference })
+        Ok(Session { account, execution, link, expires_at, reference, returns_by: None })
     }
 
     /// Sets the result of a run.
@@ -63,6 +63,7 @@ impl Vendor {
             reference: Some(run.reference.clone()),
             phase,
             proof: run.result.clone().map(Box::new),
+            void: None,
         })
     }
 }

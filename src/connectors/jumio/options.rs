@@ -11,7 +11,7 @@ use super::{Jumio, Settings, Urls, Web};
 use crate::config::SecretSource;
 use crate::connectors::options::{Site, Target};
 use crate::connectors::registry::Provider;
-use crate::connectors::{VerificationOptions, VerificationProvider, options};
+use crate::connectors::{Results, VerificationOptions, VerificationProvider, options};
 use crate::model::{Method, Pattern, Span, VerificationWords};
 
 pub const PROVIDER: Provider = Provider::verification::<Options>(
@@ -37,6 +37,7 @@ pub const PROVIDER: Provider = Provider::verification::<Options>(
             expected: "a number from the vendor's portal, such as 10011",
         },
         methods: &Method::ALL,
+        must_require: false,
     },
 );
 
@@ -149,12 +150,11 @@ impl Options {
 }
 
 impl VerificationOptions for Options {
-    fn poll_every(&self) -> TimeDelta {
-        options::at_least_a_second(self.poll_every)
-    }
-
-    fn callback_secret(&self) -> Option<&SecretSource> {
-        self.callback_secret.as_ref()
+    fn results(&self) -> Results<'_> {
+        Results::Read {
+            every: options::at_least_a_second(self.poll_every),
+            callback_secret: self.callback_secret.as_ref(),
+        }
     }
 
     fn build(&self, site: &Site<'_>) -> anyhow::Result<Arc<dyn VerificationProvider>> {

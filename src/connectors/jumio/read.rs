@@ -59,6 +59,7 @@ pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Re
         reference,
         phase,
         proof,
+        void: None,
     };
     match phase(status.execution.status.as_deref()) {
         Phase::Done => {}

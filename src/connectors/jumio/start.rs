@@ -115,7 +115,8 @@ fn session(
         return Err(Failure::unavailable(not_allowed(&link)));
     }
     let reference = order.reference.clone();
-    Ok(Session { account: account.id, execution: execution.id, link, expires_at, reference })
+    let (account, execution) = (account.id, execution.id);
+    Ok(Session { account, execution, link, expires_at, reference, returns_by: None })
 }
 
 /// Names only the host of the link, which is a secret of the person.

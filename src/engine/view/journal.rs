@@ -28,9 +28,11 @@ impl From<case::Note> for Note {
             case::Note::CallDone { call, detail } => Self::CallDone { call, detail },
             case::Note::SessionStarted { execution, attempt } => Self::SessionStarted { execution, attempt },
             case::Note::SessionEnded { execution } => Self::SessionEnded { execution },
+            case::Note::SessionVoid { execution, why } => Self::SessionVoid { execution, why },
             case::Note::ReadingIgnored { execution } => Self::ReadingIgnored { execution },
             case::Note::Pressed => Self::Pressed,
             case::Note::Hinted => Self::Hinted,
+            case::Note::Returned => Self::Returned,
             case::Note::RemindersSkipped { count } => Self::RemindersSkipped { count },
             case::Note::Decided { decision, complete } => {
                 Self::Decided { decision: decision.into(), complete }

@@ -307,8 +307,10 @@ fn verifications(
         if diagnostics.len() > before {
             broken.push(name.clone());
         }
+        let told = diagnostics.len();
         provider_words(entry, node, known, diagnostics);
-        if entry.require.is_empty() {
+        let must = diagnostics.iter().skip(told).any(|found| found.code == "unsupported");
+        if entry.require.is_empty() && !must {
             let message = format!(
                 "`{name}` requires no checks; the provider's overall result alone counts \
                 as a pass"
@@ -329,7 +331,8 @@ fn provider_words(entry: &Verification, node: &Node, known: &Known, diagnostics:
     // Without a configuration the name of a provider is its kind.
     let kind = known.providers.as_ref().and_then(|providers| providers.get(&entry.provider).copied());
     let kind = kind.unwrap_or(&entry.provider);
-    let Some(VerificationWords { checks, workflow, methods }) = known.vocabulary.verification.get(kind)
+    let Some(VerificationWords { checks, workflow, methods, must_require }) =
+        known.vocabulary.verification.get(kind)
     else {
         return;
     };
@@ -344,6 +347,13 @@ fn provider_words(entry: &Verification, node: &Node, known: &Known, diagnostics:
             nearest(name, checks.iter().copied())
         );
         diagnostics.push(Diagnostic::warning(item.place.clone(), "unknown-check", message).help(help));
+    }
+    if *must_require && entry.require.is_empty() {
+        let place = reading::at(node, "require").clone();
+        let message = format!("nothing ties a result of {kind} to the person without a required check");
+        let help =
+            format!("require checks that are compared with the registration; known: {}", checks.join(", "));
+        diagnostics.push(Diagnostic::error(place, "unsupported", message).help(help));
     }
     if !methods.contains(&entry.method) {
         let place = reading::at(node, "method").clone();

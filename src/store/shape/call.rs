@@ -8,8 +8,8 @@ use super::table::{choice, record, words};
 use crate::model::{
     AccountChange, Action, Address, CallId, CaseId, Done, EffectKind, Failure, FailureKind, Fields,
     HttpRequest, IdentityAction, IdentityChange, Message, Method, Outcome, ProvisioningAction, ReadSession,
-    Reading, Repeat, RoleChange, Session, SessionAction, Snapshot, StartSession, Subject, SubjectRef,
-    Timestamp,
+    Reading, Repeat, Returned, RoleChange, Session, SessionAction, Snapshot, StartSession, Subject,
+    SubjectRef, Timestamp,
 };
 use crate::policy::effect::Request;
 use crate::policy::tree::{Effect, Notify, Recipient, Resolved};
@@ -55,7 +55,8 @@ record! { "snapshot": Snapshot {
 choice! { "action": Action {
     "mail" => Mail { "message" => message: Message },
     "start_verification" => StartVerification as [Self::Verification { provider, session: SessionAction::Start(StartSession {
-        workflow, method, account, reference, person, lifetime_seconds, locale, callback_url, return_url
+        workflow, method, account, reference, person, lifetime_seconds, locale, callback_url, return_url, require,
+        registered
     }) }] {
         "provider" => provider: String,
         "workflow" => workflow: String,
@@ -67,12 +68,18 @@ choice! { "action": Action {
         "locale" => locale: Option<String>,
         "callback_url" => callback_url: Option<String>,
         "return_url" => return_url: Option<String>,
+        "require" => require: Vec<String>,
+        "registered" => registered: BTreeMap<String, String>,
     },
-    "read_verification" => ReadVerification as [Self::Verification { provider, session: SessionAction::Read(ReadSession { account, execution, reference }) }] {
+    "read_verification" => ReadVerification as [Self::Verification { provider, session: SessionAction::Read(ReadSession {
+        account, execution, reference, returns_by, returned
+    }) }] {
         "provider" => provider: String,
         "account" => account: String,
         "execution" => execution: String,
         "reference" => reference: String,
+        "returns_by" => returns_by: Option<Timestamp>,
+        "returned" => returned: Option<Returned>,
     },
     "approve" => Approve as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::Approve })] { "snapshot" => snapshot: Snapshot },
     "ensure_invited" => EnsureInvited as [Self::Identity(IdentityAction::Change { snapshot, change: IdentityChange::EnsureInvited { since } })] { "snapshot" => snapshot: Snapshot, "since" => since: Timestamp },

@@ -97,6 +97,7 @@ record! { "proving": Verifying {
     "fell_back" => fell_back: bool,
     "anew" => anew: bool,
     "rests_until" => rests_until: Option<Timestamp>,
+    "try_until" => try_until: Option<Timestamp>,
     "fair_until" => fair_until: Timestamp,
 } }
 

@@ -6,7 +6,9 @@ use super::table::{choice, record, words};
 use crate::case::{
     Cause, Decision, Facts, Hold, Input, Mover, OpenedBy, Opening, Operator, Order, Recorded, RefusedDecision,
 };
-use crate::model::{Actor, DocumentUse, EffectKind, Enrolment, Event, Outcome, Pause, Subject, Timestamp};
+use crate::model::{
+    Actor, DocumentUse, EffectKind, Enrolment, Event, Outcome, Pause, Returned, Subject, Timestamp,
+};
 
 record! { "recorded": Recorded {
     "cause" => cause: Cause,
@@ -51,6 +53,7 @@ choice! { "input": Input {
     "press" => Press { "link" => link: u32, "locale" => locale: Option<String> },
     "contest" => Contest { "link" => link: u32 },
     "hint" => Hint { "execution" => execution: String },
+    "return" => Return { "execution" => execution: String, "returned" => returned: Returned },
     "set_back" => SetBack { "seconds" => seconds: i64 },
     "decision" => Decision(it: Decision),
     "refused_decision" => RefusedDecision(it: RefusedDecision),

@@ -2,7 +2,7 @@
 
 use super::table::{choice, record};
 use crate::case::{Decision, Entry, Held, Note, Operator, RefusedDecision};
-use crate::model::{CallId, CaseId, EffectKind, Failure, Timestamp};
+use crate::model::{CallId, CaseId, EffectKind, Failure, Timestamp, Void};
 use crate::policy::Revision;
 
 record! { "entry": Entry {
@@ -31,9 +31,11 @@ choice! { "note": Note {
     "call_done" => CallDone { "call" => call: CallId, "detail" => detail: String },
     "session_started" => SessionStarted { "execution" => execution: String, "attempt" => attempt: u32 },
     "session_ended" => SessionEnded { "execution" => execution: String },
+    "session_void" => SessionVoid { "execution" => execution: String, "why" => why: Void },
     "reading_ignored" => ReadingIgnored { "execution" => execution: String },
     "pressed" => Pressed,
     "hinted" => Hinted,
+    "returned" => Returned,
     "reminders_skipped" => RemindersSkipped { "count" => count: u32 },
     "decided" => Decided { "decision" => decision: Decision, "complete" => complete: bool },
     "escalated" => Escalated { "queue" => queue: String },

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use super::table::{record, words, wrapped};
+use super::table::{choice, record, words, wrapped};
 use crate::model::{
     Actor, CaseId, Document, DocumentUse, Enrolment, Event, EventType, Fields, Judgement, Method, Origin,
-    Pass, Pause, Phase, Proof, Reading, Session, Subject, SubjectKind, SubjectRef, Timestamp,
+    Pass, Pause, Phase, Proof, Reading, Returned, Session, Subject, SubjectKind, SubjectRef, Timestamp, Void,
 };
 
 wrapped!(CaseId(String), EventType(String));
@@ -67,6 +67,25 @@ record! { "session": Session {
     "link" => link: String,
     "expires_at" => expires_at: Timestamp,
     "reference" => reference: String,
+    "returns_by" => returns_by: Option<Timestamp>,
+} }
+
+choice! { "returned": Returned {
+    "code" => Code { "code" => code: String, "issuer" => issuer: Option<String> },
+    "error" => Error { "error" => error: String, "issuer" => issuer: Option<String> },
+} }
+
+words! { "void": Void {
+    "malformed" => Malformed,
+    "algorithm" => Algorithm,
+    "key" => Key,
+    "signature" => Signature,
+    "issuer" => Issuer,
+    "audience" => Audience,
+    "time" => Time,
+    "nonce" => Nonce,
+    "code" => Code,
+    "provider" => Provider,
 } }
 
 record! { "reading": Reading {
@@ -75,6 +94,7 @@ record! { "reading": Reading {
     "reference" => reference: Option<String>,
     "phase" => phase: Phase,
     "proof" => proof: Option<Box<Proof>>,
+    "void" => void: Option<Void>,
 } }
 
 words! { "phase": Phase {

@@ -204,7 +204,7 @@ impl<'a> Book<'a> {
     }
 
     fn result(&self, action: &Action, read: &ReadSession, now: Timestamp) -> Answer {
-        let ReadSession { account, execution, reference } = read;
+        let ReadSession { account, execution, reference, .. } = read;
         let readings = self.ended.get(&kind(action)).map(Vec::as_slice).unwrap_or_default().iter();
         let read = |ended: &Ended<'a>| match ended.outcome {
             Outcome::Done(Done::Read { reading }) if ended.at <= now => Some(reading),
@@ -218,6 +218,7 @@ impl<'a> Book<'a> {
                 reference: Some(reference.clone()),
                 phase: Phase::Waiting,
                 proof: None,
+                void: None,
             },
             |reading| Reading { reference: Some(reference.clone()), ..reading.clone() },
         );

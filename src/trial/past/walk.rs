@@ -242,8 +242,10 @@ impl Walk<'_> {
             }
             (Input::Operator(_), _) if same => input.clone(),
             // A recorded reading triggers a reading.
-            (Input::Hint { .. } | Input::Outcome { .. }, State::Verifying(proving)) => match &proving.session
-            {
+            (
+                Input::Hint { .. } | Input::Return { .. } | Input::Outcome { .. },
+                State::Verifying(proving),
+            ) => match &proving.session {
                 Some(session) if proving.read.is_none() => {
                     Input::Hint { execution: session.execution.clone() }
                 }

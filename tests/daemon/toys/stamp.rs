@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use proofd::config::SecretSource;
 use proofd::connectors::options::{self, Site, Target};
 use proofd::connectors::registry::Provider;
-use proofd::connectors::{Connector, Finding, Pace, VerificationOptions, VerificationProvider};
+use proofd::connectors::{Connector, Finding, Pace, Results, VerificationOptions, VerificationProvider};
 use proofd::model::{
     Clock, Document, Failure, Judgement, Method, Pattern, Phase, Proof, ReadSession, Reading, Session,
     StartSession, VerificationWords,
@@ -23,6 +23,7 @@ pub const PROVIDER: Provider = Provider::verification::<Options>(
         checks: &["ink"],
         workflow: Pattern { regex: ".*", matches: |_| true, expected: "any text" },
         methods: &[Method::Full],
+        must_require: false,
     },
 )
 .several();
@@ -49,12 +50,8 @@ impl options::Options for Options {
 }
 
 impl VerificationOptions for Options {
-    fn poll_every(&self) -> TimeDelta {
-        TimeDelta::days(30)
-    }
-
-    fn callback_secret(&self) -> Option<&SecretSource> {
-        Some(&self.callback_secret)
+    fn results(&self) -> Results<'_> {
+        Results::Read { every: TimeDelta::days(30), callback_secret: Some(&self.callback_secret) }
     }
 
     fn build(&self, site: &Site<'_>) -> anyhow::Result<Arc<dyn VerificationProvider>> {
@@ -115,6 +112,7 @@ impl VerificationProvider for Stamp {
             link: start.callback_url.clone().unwrap(),
             expires_at: self.clock.now() + TimeDelta::hours(1),
             reference: start.reference.clone(),
+            returns_by: None,
         };
         async { Ok(session) }.boxed()
     }
@@ -127,6 +125,7 @@ impl VerificationProvider for Stamp {
             reference: Some(read.reference.clone()),
             phase: if done { Phase::Done } else { Phase::Waiting },
             proof: done.then(|| Box::new(self.proof())),
+            void: None,
         };
         async { Ok(reading) }.boxed()
     }
