@@ -325,6 +325,7 @@ impl Recorder<'_> {
             pauses: &recorded.facts.pauses,
             sinks: &self.terms.sinks,
             poll_every: &self.terms.poll_every,
+            told: &self.terms.told,
             invite_grace: self.terms.invite_grace,
             consistency: &self.terms.consistency,
         };

@@ -133,6 +133,7 @@ fn ending(desk: &Desk, action: &Action, call: u32, answer: &Answer) -> Outcome {
                 link: "https://vendor.test/x".to_owned(),
                 expires_at: desk.now + TimeDelta::days(1),
                 reference: start.reference.clone(),
+                returns_by: None,
             },
         },
         Action::Verification { session: SessionAction::Read(read), .. } => Done::Read {
@@ -142,6 +143,7 @@ fn ending(desk: &Desk, action: &Action, call: u32, answer: &Answer) -> Outcome {
                 reference: Some(if forged { "other".to_owned() } else { read.reference.clone() }),
                 phase,
                 proof: (phase == Phase::Done).then(|| Box::new(proof(judgement))),
+                void: None,
             },
         },
         Action::Identity(IdentityAction::Read { .. }) if forged && call.is_multiple_of(8) => {

@@ -35,6 +35,9 @@ pub struct Desk {
     pub others: Vec<Hold>,
     pub pauses: Vec<Pause>,
     pub poll_every: PollEvery,
+    pub told: BTreeSet<String>,
+    /// The person's browser brings results: sessions are not read otherwise.
+    pub brings: bool,
     pub sinks: Vec<String>,
     pub consistency: BTreeMap<String, TimeDelta>,
     /// Events that the inputs caused.
@@ -80,6 +83,8 @@ impl Desk {
             others: Vec::new(),
             pauses: Vec::new(),
             poll_every: PollEvery::default(),
+            told: BTreeSet::new(),
+            brings: false,
             sinks: Vec::new(),
             consistency: BTreeMap::new(),
             events: Vec::new(),
@@ -104,6 +109,7 @@ impl Desk {
             pauses: &self.pauses,
             sinks: &self.sinks,
             poll_every: &self.poll_every,
+            told: &self.told,
             invite_grace: TimeDelta::seconds(120),
             consistency: &self.consistency,
         }
@@ -255,6 +261,7 @@ impl Desk {
             link: "https://vendor.test/x".to_owned(),
             expires_at: self.now + TimeDelta::days(1),
             reference: start.reference.clone(),
+            returns_by: self.brings.then(|| self.now + TimeDelta::minutes(15)),
         };
         self.input(Input::Outcome { call, attempt, outcome: Outcome::Done(Done::Started { session }) })
             .unwrap();
@@ -274,6 +281,7 @@ impl Desk {
             reference: Some(session.reference),
             phase,
             proof: proof.map(Box::new),
+            void: None,
         }
     }
 

@@ -148,6 +148,8 @@ pub fn start() -> Action {
             locale: Some("de-AT".to_owned()),
             callback_url: Some("https://idv.example.com/hooks/jumio/CALLBACKSECRET".to_owned()),
             return_url: Some("https://idv.example.com/done".to_owned()),
+            require: Vec::new(),
+            registered: [].into(),
         }),
     }
 }
@@ -177,6 +179,8 @@ pub fn read() -> Action {
             account: ACCOUNT.to_owned(),
             execution: RUN.to_owned(),
             reference: "case-1.2.1".to_owned(),
+            returns_by: None,
+            returned: None,
         }),
     }
 }

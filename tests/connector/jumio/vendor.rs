@@ -71,6 +71,8 @@ impl Street {
                 account: session.account.clone(),
                 execution: session.execution.clone(),
                 reference: session.reference.clone(),
+                returns_by: None,
+                returned: None,
             }),
         };
         perform_at(&self.jumio, &call(action)).await
