@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `attempts` | timing of retries |
+//! | `brought` | results that only the person's browser brings |
 //! | `holds` | several cases that hold one account |
 //! | `intake` | decisions about an event, a manual start, a person of a sweep |
 //! | `migrations` | open cases move to another revision |
@@ -23,6 +24,7 @@
 )]
 
 mod attempts;
+mod brought;
 mod holds;
 mod intake;
 mod migrations;

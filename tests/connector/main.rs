@@ -8,6 +8,7 @@
 //! | `mailbox` | the simulated mailbox |
 //! | `onelogin` | the OneLogin connector against a simulated and a scripted tenant |
 //! | `onelogin_sdk` | OneLogin's own SDK against the simulated tenant |
+//! | `openid` | OpenID providers that verify people, against npm oidc-provider |
 //! | `perform` | performs a call at one connector, as the daemon does |
 //! | `python_peers` | a SCIM server and the CloudEvents SDK, in Python |
 //! | `sim_jumio` | the simulated Jumio |
@@ -26,6 +27,9 @@ mod jumio;
 mod mailbox;
 mod onelogin;
 mod onelogin_sdk;
+mod openid;
+#[path = "../world/openid.rs"]
+mod openid_vendor;
 mod perform;
 #[path = "../world/python.rs"]
 mod python;

@@ -14,6 +14,7 @@
 //! | `limits` | rate limits of clients |
 //! | `loss` | a store with lost data |
 //! | `mission` | the use cases, row by row |
+//! | `openid` | verification by OpenID Connect |
 //! | `openapi` | the OpenAPI document, and the daemon compared with it |
 //! | `operators` | what an operator reads about a problem |
 //! | `outages` | unavailable vendors |
@@ -51,6 +52,7 @@ mod links;
 mod loss;
 mod mission;
 mod openapi;
+mod openid;
 mod operators;
 mod outages;
 mod outside;

@@ -4,6 +4,7 @@
 
 pub mod disk;
 pub mod inside;
+pub mod openid;
 pub mod past;
 pub mod people;
 pub mod python;
