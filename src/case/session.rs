@@ -426,10 +426,15 @@ fn read(provider: String, session: &Session, returned: Option<Returned>) -> Acti
 /// Returns whether the reading in progress exchanges what the person's browser brought back.
 pub fn is_returned(case: &Case, proving: &Verifying) -> bool {
     let reading = proving.read.and_then(|call| case.calls.get(&call));
-    reading.is_some_and(|pending| match &pending.action {
-        Action::Verification { session: SessionAction::Read(read), .. } => read.returned.is_some(),
-        _ => false,
-    })
+    reading.is_some_and(|pending| pending.action.exchanges())
+}
+
+impl Verifying {
+    /// Drops the current session and its reading.
+    pub(super) fn without_session(self) -> Self {
+        let (session, read, poll_at, polls, captured_at) = (None, None, None, 0, None);
+        Self { session, read, poll_at, polls, captured_at, ..self }
+    }
 }
 
 /// Returns the reading of a person's session that a poll would request, while a capture is pending and no reading is in

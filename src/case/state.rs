@@ -486,12 +486,6 @@ impl Case {
 }
 
 impl Verifying {
-    /// Drops the current session and its reading.
-    pub(super) fn without_session(self) -> Self {
-        let (session, read, poll_at, polls, captured_at) = (None, None, None, 0, None);
-        Self { session, read, poll_at, polls, captured_at, ..self }
-    }
-
     fn wake_at(&self) -> Timestamp {
         let end = self.late_until.unwrap_or(self.deadline);
         [self.poll_at, self.remind_at].into_iter().flatten().fold(end, Timestamp::min)

@@ -21,7 +21,7 @@ pub mod http;
 pub mod jumio;
 pub mod keycloak;
 pub mod onelogin;
-pub mod openid;
+pub mod openid_verification;
 pub mod options;
 mod perform;
 pub mod registry;

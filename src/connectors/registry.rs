@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use super::{IdentityOptions, VerificationOptions, jumio, keycloak, onelogin, openid};
+use super::{IdentityOptions, VerificationOptions, jumio, keycloak, onelogin, openid_verification};
 use crate::model::{IdentityWords, VerificationWords, Vocabulary};
 
 /// One kind of provider: the declarations of its directory.
@@ -72,7 +72,7 @@ pub struct Registry(Vec<Provider>);
 impl Registry {
     /// Returns the providers of this build.
     pub fn shipped() -> Self {
-        Self::default().with(onelogin::PROVIDER).with(keycloak::PROVIDER).with(jumio::PROVIDER).with(openid::PROVIDER)
+        Self::default().with(onelogin::PROVIDER).with(keycloak::PROVIDER).with(jumio::PROVIDER).with(openid_verification::PROVIDER)
     }
 
     #[must_use]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Changed, Done, EffectKind, IdentityAction, IdentityChange, Nature, ProvisioningAction,
-    SessionAction, Snapshot, SubjectRef,
+    ReadSession, SessionAction, Snapshot, SubjectRef,
 };
 
 /// A queue of calls that share a connector and its limits.
@@ -198,6 +198,14 @@ impl Action {
     /// Builds a read of a person at the identity provider.
     pub const fn read(subject: SubjectRef) -> Self {
         Self::Identity(IdentityAction::Read { subject })
+    }
+
+    /// Returns whether it exchanges what a person's browser brought back for a result.
+    pub const fn exchanges(&self) -> bool {
+        matches!(
+            self,
+            Self::Verification { session: SessionAction::Read(ReadSession { returned: Some(_), .. }), .. }
+        )
     }
 
     /// Returns the change at the identity provider.

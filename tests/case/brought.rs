@@ -161,7 +161,7 @@ fn registered_values_go_only_to_a_provider_that_needs_them() {
     for told in [false, true] {
         let mut desk = proving();
         desk.told.extend(told.then(|| "jumio".to_owned()));
-        for step in &mut desk.policy.graph.steps {
+        for step in &mut desk.policy.steps {
             if let Verb::Verify(verify) = &mut step.verb {
                 verify.compare = vec!["first_name".to_owned(), "unknown".to_owned()];
             }

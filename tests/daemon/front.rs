@@ -55,7 +55,7 @@ async fn no_route_reads_a_body_of_somebody_who_has_shown_nothing() {
             Needs::Nothing => 200,
             Needs::Role(_) | Needs::Webhook => 401,
             // Only the body of a hint names its case; a body larger than an id is refused unread.
-            Needs::Link | Needs::Hint => 404,
+            Needs::Link | Needs::Hint | Needs::Return => 404,
         };
         for token in ["", "Authorization: Bearer wrong\r\n"] {
             for length in ["Content-Length: 13000000\r\n", "Transfer-Encoding: chunked\r\n"] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proofd::connectors::openid::{Accept, Dialect, Names, Rule, SubjectKind, claims, proof};
+use proofd::connectors::openid_verification::{Accept, Dialect, Names, Rule, SubjectKind, claims, proof};
 use proofd::model::{Judgement, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};

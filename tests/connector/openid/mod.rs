@@ -13,7 +13,7 @@ mod tokens;
 use std::sync::Arc;
 
 use proofd::connectors::VerificationProvider as _;
-use proofd::connectors::openid::{OpenId, Options, Settings};
+use proofd::connectors::openid_verification::{OpenId, Options, Settings};
 use proofd::engine::clock::Scaled;
 use proofd::model::{Clock, Failure, Method, ReadSession, Reading, Returned, Secret, Session, StartSession};
 use serde_json::{Value, json};

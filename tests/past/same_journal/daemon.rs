@@ -188,6 +188,7 @@ impl Daemon {
             | Input::Misplanned { .. }
             | Input::Outcome { .. }
             | Input::Lost { .. }
+            | Input::Return { .. }
             | Input::SetBack { .. }
             | Input::RefusedDecision(_)
             | Input::Wake => {

@@ -220,7 +220,9 @@ impl options::Options for Options {
         let issuer = Url::parse(&self.issuer).ok();
         let given = self.endpoints.iter().flat_map(Endpoints::named);
         let issuer = issuer.iter().map(|url| Target::with_simulator("issuer", url));
-        issuer.chain(given.map(|(key, url)| Target::with_simulator(&format!("endpoints.{key}"), url))).collect()
+        issuer
+            .chain(given.map(|(key, url)| Target::with_simulator(&format!("endpoints.{key}"), url)))
+            .collect()
     }
 
     fn check(&self) -> Result<(), String> {
