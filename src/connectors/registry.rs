@@ -72,7 +72,11 @@ pub struct Registry(Vec<Provider>);
 impl Registry {
     /// Returns the providers of this build.
     pub fn shipped() -> Self {
-        Self::default().with(onelogin::PROVIDER).with(keycloak::PROVIDER).with(jumio::PROVIDER).with(openid_verification::PROVIDER)
+        Self::default()
+            .with(onelogin::PROVIDER)
+            .with(keycloak::PROVIDER)
+            .with(jumio::PROVIDER)
+            .with(openid_verification::PROVIDER)
     }
 
     #[must_use]

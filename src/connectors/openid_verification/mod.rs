@@ -131,9 +131,11 @@ impl OpenId {
     /// Handles an error that the provider gave to the browser. Only an end by the person counts as their try.
     fn ended(&self, error: &str) -> Exchanged {
         match error {
-            "access_denied" | "login_required" | "consent_required" | "interaction_required" => {
-                Exchanged::Ended
-            }
+            "access_denied"
+            | "account_selection_required"
+            | "login_required"
+            | "consent_required"
+            | "interaction_required" => Exchanged::Ended,
             _ => {
                 tracing::error!(
                     provider = self.settings.name,

@@ -41,10 +41,28 @@ pub(super) fn read(query: &str) -> Result<(String, Returned), String> {
     }
 }
 
-/// Returns an error's word; what is not one could be anything.
+/// The error words of the standards.
+const ERRORS: [&str; 15] = [
+    "access_denied",
+    "account_selection_required",
+    "consent_required",
+    "interaction_required",
+    "invalid_request",
+    "invalid_request_object",
+    "invalid_request_uri",
+    "invalid_scope",
+    "login_required",
+    "request_not_supported",
+    "server_error",
+    "temporarily_unavailable",
+    "unauthorized_client",
+    "unmet_authentication_requirements",
+    "unsupported_response_type",
+];
+
+/// Returns an error's word. Any other text may be anything, a name too.
 fn word(error: &str) -> String {
-    let plain = error.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if plain { error.to_owned() } else { "unknown".to_owned() }
+    ERRORS.into_iter().find(|known| *known == error).unwrap_or("unknown").to_owned()
 }
 
 #[cfg(test)]
@@ -64,6 +82,7 @@ mod tests {
             ("code=a%2Fb&state=s&iss=https%3A%2F%2Fx&session_state=9", Some(code("a/b", Some("https://x")))),
             ("state=s&error=access_denied&error_description=Ada", Some(error("access_denied"))),
             ("state=s&error=Ada%20Byron", Some(error("unknown"))),
+            ("state=s&error=ada_byron", Some(error("unknown"))),
             ("", None),
             ("state=s", None),
             ("code=c", None),

@@ -209,7 +209,7 @@ fn a_mistake_in_the_options_of_a_provider_has_its_place() {
         (
             "  rooster: {}\n",
             3,
-            "unknown field `rooster`, expected one of `onelogin`, `jumio`, `openid_verification`, `roster`, `stamp`",
+            "unknown field `rooster`, expected one of `onelogin`, `keycloak`, `jumio`, `openid_verification`, `roster`, `stamp`",
         ),
     ] {
         let dir = tempfile::tempdir().unwrap();
