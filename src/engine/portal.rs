@@ -379,3 +379,16 @@ fn mark_name(execution: &str, secure: bool) -> String {
 fn language(case: &Case) -> Option<String> {
     case.subject.text("locale").map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::mark_name;
+
+    #[test]
+    fn the_name_of_a_mark_binds_it_to_this_host_where_it_can() {
+        let session = "0123456789abcdef0123456789abcdef";
+        assert_eq!(mark_name(session, true), "__Host-proofd-0123456789abcdef");
+        assert_eq!(mark_name(session, false), "proofd-0123456789abcdef");
+        assert_eq!(mark_name("a;b=c\r\n", true), "__Host-proofd-abc");
+    }
+}

@@ -271,3 +271,35 @@ impl Format for Css {
 pub async fn style() -> Text<Css> {
     Text::new(include_str!("pages/person.css")).kept_for("max-age=3600")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_of_a_browser_is_kept_from_scripts_and_other_hosts() {
+        let mark = |secure| {
+            let (name, value) = ("n".to_owned(), "v".to_owned());
+            let mark = Some(Mark { name, value, seconds: 900, secure });
+            let departure = Departure { link: "https://vendor.example.com/".to_owned(), mark };
+            go(&departure).headers()[header::SET_COOKIE].to_str().unwrap().to_owned()
+        };
+        let text = "n=v; Max-Age=900; Path=/; HttpOnly; SameSite=Lax";
+        assert_eq!((mark(false), mark(true)), (text.to_owned(), format!("{text}; Secure")));
+        let none = go(&Departure { link: "https://vendor.example.com/".to_owned(), mark: None });
+        assert!(!none.headers().contains_key(header::SET_COOKIE));
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others_by_its_whole_name() {
+        let mut headers = HeaderMap::new();
+        for text in ["a=1; __Host-b=2=3", "c=4;d=5"] {
+            headers.append(header::COOKIE, HeaderValue::from_static(text));
+        }
+        for (name, value) in
+            [("a", Some("1")), ("__Host-b", Some("2=3")), ("b", None), ("c", Some("4")), ("d", Some("5"))]
+        {
+            assert_eq!(cookie(&headers, name), value, "{name}");
+        }
+    }
+}

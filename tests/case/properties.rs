@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use proofd::case::{Input, Note, OpenedBy, Order};
 use proofd::model::{
     Action, Changed, Done, EffectKind, Failure, IdentityAction, Judgement, Outcome, Phase,
-    ProvisioningAction, Session, SessionAction, SubjectKind,
+    ProvisioningAction, Returned, Session, SessionAction, SubjectKind, Void,
 };
 use proofd::policy::Policy;
 use proofd::policy::tree::{IfAlreadyOpen, Retry};
@@ -32,6 +32,7 @@ enum Deed {
     Press(u32),
     Contest(u32),
     Hint(bool),
+    Return(bool),
     Decide(usize, usize),
     Order(Order),
     Event(usize),
@@ -94,6 +95,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         5 => (0..2_u32).prop_map(Deed::Press),
         1 => (0..3_u32).prop_map(Deed::Contest),
         2 => any::<bool>().prop_map(Deed::Hint),
+        3 => any::<bool>().prop_map(Deed::Return),
         4 => (any::<usize>(), any::<usize>()).prop_map(|(decision, by)| Deed::Decide(decision, by)),
         2 => order.prop_map(Deed::Order),
         1 => any::<usize>().prop_map(Deed::Event),
@@ -133,7 +135,8 @@ fn ending(desk: &Desk, action: &Action, call: u32, answer: &Answer) -> Outcome {
                 link: "https://vendor.test/x".to_owned(),
                 expires_at: desk.now + TimeDelta::days(1),
                 reference: start.reference.clone(),
-                returns_by: None,
+                // Some sessions give their results to the person's browser only.
+                returns_by: call.is_multiple_of(2).then(|| desk.now + TimeDelta::minutes(15)),
             },
         },
         Action::Verification { session: SessionAction::Read(read), .. } => Done::Read {
@@ -143,7 +146,7 @@ fn ending(desk: &Desk, action: &Action, call: u32, answer: &Answer) -> Outcome {
                 reference: Some(if forged { "other".to_owned() } else { read.reference.clone() }),
                 phase,
                 proof: (phase == Phase::Done).then(|| Box::new(proof(judgement))),
-                void: None,
+                void: (phase == Phase::Expired && call.is_multiple_of(3)).then_some(Void::Nonce),
             },
         },
         Action::Identity(IdentityAction::Read { .. }) if forged && call.is_multiple_of(8) => {
@@ -221,6 +224,12 @@ fn input(desk: &Desk, deed: &Deed) -> Option<Input> {
         Deed::Hint(known) => {
             let known = known.then(|| desk.case.sessions.keys().next_back().cloned()).flatten();
             Input::Hint { execution: known.unwrap_or_else(|| "other".to_owned()) }
+        }
+        Deed::Return(known) => {
+            let session = desk.case.session().filter(|_| *known);
+            let execution = session.map_or_else(|| "other".to_owned(), |session| session.execution.clone());
+            let code = if *known { "known" } else { "other" }.to_owned();
+            Input::Return { execution, returned: Returned::Code { code, issuer: None } }
         }
         Deed::Decide(decision, by) => {
             let words = match desk.policy.subject {
