@@ -23,6 +23,10 @@ pub struct IdentityWords {
     /// Returns why it cannot apply an effect to a kind of subject; `None`: it can. Called only for effects at the
     /// identity provider.
     pub refuses: fn(EffectKind, SubjectKind) -> Option<&'static str>,
+    /// Returns why it cannot change a role of this name for anybody; `None`: it may.
+    pub refuses_role: fn(&str) -> Option<&'static str>,
+    /// Returns why it never sends an event of this type; `None`: it may.
+    pub never_sends: fn(&str) -> Option<&'static str>,
 }
 
 /// The words of a verification provider.

@@ -8,13 +8,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+use super::registrations::MANAGEMENT;
 use super::{Invitation, Keycloak, Settings};
 use crate::config::SecretSource;
 use crate::connectors::http::check_address;
 use crate::connectors::options::{Site, Target};
 use crate::connectors::registry::Provider;
 use crate::connectors::{IdentityOptions, IdentityProvider, options};
-use crate::model::{IdentityWords, Pattern, Span};
+use crate::model::{EventType, IdentityWords, Pattern, Span};
 
 pub const PROVIDER: Provider = Provider::identity::<Options>(
     "keycloak",
@@ -29,6 +30,8 @@ pub const PROVIDER: Provider = Provider::identity::<Options>(
         // Every field is an attribute of the realm's user profile, whose names are the realm's.
         settable: &[],
         refuses: |_, _| None,
+        refuses_role,
+        never_sends,
     },
 )
 .several();
@@ -36,6 +39,30 @@ pub const PROVIDER: Provider = Provider::identity::<Options>(
 fn is_event(id: &str) -> bool {
     id.starts_with(|first: char| first.is_ascii_uppercase())
         && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// Roles that proofd changes in no realm. The others are looked up when they are changed.
+fn refuses_role(name: &str) -> Option<&'static str> {
+    let client = name.split_once('/').map(|(client, _)| client);
+    if client == Some(MANAGEMENT) {
+        return Some(
+            "the roles of realm-management are rights in the realm, and proofd changes no administrator",
+        );
+    }
+    name.starts_with("default-roles-").then_some("everybody in the realm has this role")
+}
+
+fn never_sends(event: &str) -> Option<&'static str> {
+    match event {
+        EventType::REGISTRATION_WITHDRAWN => Some(
+            "whoever waits for approval cannot sign in, so nobody can withdraw; registration.deleted is sent for a \
+             registration that somebody deleted",
+        ),
+        EventType::USER_DEACTIVATED => {
+            Some("there is one way to switch an account off, and it is sent as user.suspended")
+        }
+        _ => None,
+    }
 }
 
 /// How far back the very first poll of events reads: it includes people who registered just before the daemon was

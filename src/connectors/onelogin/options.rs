@@ -27,6 +27,8 @@ pub const PROVIDER: Provider = Provider::identity::<Options>(
             OneLogin policy",
         settable: &attributes::PLAIN,
         refuses: |_, _| None,
+        refuses_role: |_| None,
+        never_sends: |_| None,
     },
 );
 

@@ -1,8 +1,10 @@
 //! Compiles steps that change something or send a message: the names that they use, and the values that they write.
 
+use std::collections::BTreeMap;
+
 use super::chain::Build;
 use super::reading::Reading as _;
-use crate::model::{EffectKind, EffectShape, Lane, Repeat, Span, SubjectKind};
+use crate::model::{EffectKind, EffectShape, EventType, IdentityWords, Lane, Repeat, Span, SubjectKind};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::grammar;
 use crate::policy::known;
@@ -10,6 +12,11 @@ use crate::policy::resolve::{self, SETTABLE, settable};
 use crate::policy::script::{Data, Text};
 use crate::policy::source::Node;
 use crate::policy::tree::{Effect, Request, Verb, Wait};
+
+/// Returns how messages name a configured provider.
+fn called(name: &str, provider: &str) -> String {
+    if name == provider { name.to_owned() } else { format!("{name} ({provider})") }
+}
 
 impl Build<'_> {
     /// Compiles a verb that is one effect. None: an error was reported.
@@ -48,7 +55,12 @@ impl Build<'_> {
                 self.object(value);
                 Effect::Invite
             }
-            EffectShape::Role(change) => Effect::Role { change, role: self.role(value, kind.word())? },
+            EffectShape::Role(change) => {
+                if let Some(role) = value.text().filter(|role| !role.contains("${")) {
+                    self.role_supported(kind, role, &value.place);
+                }
+                Effect::Role { change, role: self.role(value, kind.word())? }
+            }
             EffectShape::Set => {
                 self.attributes_of_subject(value);
                 self.mapped(value);
@@ -86,26 +98,59 @@ impl Build<'_> {
 
     /// Refuses an effect that an identity provider of the policy does not support.
     fn supported(&mut self, kind: EffectKind, place: &Place) {
-        let (Some(sources), Some(subject)) = (&self.known.sources, self.subject) else { return };
-        if kind.row().lane != Lane::Identity {
-            return;
-        }
-        let words = &self.known.vocabulary.identity;
-        let refused = sources.iter().find_map(|(name, source)| {
-            let takes = self.sources.is_empty() || self.sources.contains(name);
-            let why =
-                takes.then(|| words.get(source.provider))?.and_then(|words| (words.refuses)(kind, subject));
-            Some((name, source, why?))
+        let Some(subject) = self.subject.filter(|_| kind.row().lane == Lane::Identity) else { return };
+        let refused = self.takers().find_map(|(name, source, words)| {
+            Some((name.clone(), source.provider, (words.refuses)(kind, subject)?))
         });
-        let Some((name, source, why)) = refused else { return };
+        let Some((name, provider, why)) = refused else { return };
         let (verb, one) = (kind.word(), subject.one());
-        let by = if name == source.provider { name.clone() } else { format!("{name} ({})", source.provider) };
-        let message = format!("{by} cannot `{verb}` {one}: {why}");
-        let help = match sources.len() {
-            1 => format!("take `{verb}` out of the policy"),
-            _ => format!("take `{verb}` out, or name with `source:` the providers that this policy is for"),
-        };
+        let message = format!("{} cannot `{verb}` {one}: {why}", called(&name, provider));
+        let help = self.without(verb);
         self.report(Diagnostic::error(place.clone(), "unsupported", message).help(help));
+    }
+
+    /// Refuses a role that an identity provider of the policy does not change.
+    fn role_supported(&mut self, kind: EffectKind, role: &str, place: &Place) {
+        let refused = self.takers().find_map(|(name, source, words)| {
+            Some((name.clone(), source.provider, (words.refuses_role)(role)?))
+        });
+        let Some((name, provider, why)) = refused else { return };
+        let verb = kind.word();
+        let message = format!("{} cannot `{verb}` {role}: {why}", called(&name, provider));
+        let help = self.without(verb);
+        self.report(Diagnostic::error(place.clone(), "unsupported", message).help(help));
+    }
+
+    /// Refuses to wait for an event that no identity provider of the policy sends.
+    pub fn sent(&mut self, event: &EventType, place: &Place) {
+        let mut never = None;
+        for (name, source, words) in self.takers() {
+            match (words.never_sends)(event.as_str()) {
+                Some(why) => never = never.or_else(|| Some((name.clone(), source.provider, why))),
+                None => return,
+            }
+        }
+        let Some((name, provider, why)) = never else { return };
+        let message = format!("{} never sends {event}: {why}", called(&name, provider));
+        let help = format!("take {event} out of the policy");
+        self.report(Diagnostic::error(place.clone(), "unsupported", message).help(help));
+    }
+
+    /// Returns the configured identity providers of the policy with their words.
+    fn takers(&self) -> impl Iterator<Item = (&String, &known::Source, &IdentityWords)> {
+        let words = &self.known.vocabulary.identity;
+        let sources = self.known.sources.iter().flatten();
+        sources.filter_map(|(name, source)| {
+            let takes = self.sources.is_empty() || self.sources.contains(name);
+            takes.then(|| Some((name, source, words.get(source.provider)?)))?
+        })
+    }
+
+    fn without(&self, verb: &str) -> String {
+        match self.known.sources.as_ref().map_or(0, BTreeMap::len) {
+            0 | 1 => format!("take `{verb}` out of the policy"),
+            _ => format!("take `{verb}` out, or name with `source:` the providers that this policy is for"),
+        }
     }
 
     fn role(&mut self, value: &Node, verb: &str) -> Option<Text> {
@@ -255,7 +300,9 @@ impl Build<'_> {
             let message = "a wait for an event needs `answer_within:`";
             self.report(Diagnostic::error(value.place.clone(), "missing-key", message));
         }
-        let event = self.event(event?)?;
+        let awaited = event?;
+        let event = self.event(awaited)?;
+        self.sent(&event, &awaited.place);
         let answer_within: Span = self.deadline(value, None)?;
         Some(Wait::For { event, answer_within })
     }

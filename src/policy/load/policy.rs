@@ -333,8 +333,10 @@ fn if_already_open(node: &Node) -> IfAlreadyOpen {
 }
 
 fn read_trigger(node: &Node, schedule: String, build: &mut Build<'_>) -> Option<Trigger> {
-    if let Some(event) = node.get("event") {
-        return build.event(event).map(Trigger::Event);
+    if let Some(trigger) = node.get("event") {
+        let event = build.event(trigger)?;
+        build.sent(&event, &trigger.place);
+        return Some(Trigger::Event(event));
     }
     if let Some(sweep) = node.get("sweep") {
         return sweep::read(sweep, schedule, build).map(Arc::new).map(Trigger::Sweep);

@@ -252,6 +252,11 @@ fn a_policy_that_asks_for_what_its_provider_cannot_do_does_not_load() {
             "- remove_role: admin",
             "staff (roster) cannot `remove_role` a user: a roster has nothing but a status",
         ),
+        (
+            "- event: roster.alarm",
+            "- event: user.locked",
+            "staff (roster) never sends user.locked: a roster has no locks",
+        ),
     ] {
         write(dir, "policies/staff/policy.yaml", &staff.replace(before, after));
         assert_eq!(unsupported(), [message]);

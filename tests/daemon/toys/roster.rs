@@ -31,6 +31,8 @@ pub const PROVIDER: Provider = Provider::identity::<Options>(
             EffectKind::Suspend | EffectKind::Reinstate => None,
             _ => Some("a roster has nothing but a status"),
         },
+        refuses_role: |_| None,
+        never_sends: |event| (event == "user.locked").then_some("a roster has no locks"),
     },
 )
 .several();

@@ -18,7 +18,6 @@ const WITHOUT_ROW: &[(&str, &str)] = &[
     ("not-understood", "a gap in the grammar, of which none is known"),
     ("dangling-link", "a link on the disk; a test of `check` has one"),
     ("duplicate-script", "two-scripts is found before"),
-    ("unsupported", "no shipped provider refuses an effect; the toy providers do"),
     ("too-many-steps", "two thousand steps; tried below"),
     ("interpolated-clause", "template-in-clause is found before"),
     ("nobody-decides", "tokens of a configuration; a test of `check` has some"),

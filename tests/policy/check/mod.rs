@@ -48,13 +48,19 @@ fn known() -> Known {
         path: "connectors.onelogin".to_owned(),
         mapped: vec!["verified_at".to_owned()],
     };
+    let mapped = ["department", "exempt_until", "service_account", "title", "verified_at"];
+    let staff = Source {
+        provider: "keycloak",
+        path: "connectors.keycloak.staff".to_owned(),
+        mapped: mapped.map(str::to_owned).to_vec(),
+    };
     Known {
         providers: Some([("jumio".to_owned(), "jumio")].into()),
         endpoints: Some(vec!["paging".to_owned(), "ticketing".to_owned()]),
         systems: None,
         deciders: None,
         scim: Some(vec!["hris".to_owned()]),
-        sources: Some([("onelogin".to_owned(), onelogin)].into()),
+        sources: Some([("onelogin".to_owned(), onelogin), ("staff".to_owned(), staff)].into()),
         ..known_to_all()
     }
 }
