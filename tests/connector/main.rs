@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `cloudevents` | CloudEvents over HTTP, mode by mode |
 //! | `jumio` | the Jumio connector against a scripted server |
+//! | `keycloak` | the pure parts of the Keycloak connector, with recorded answers |
 //! | `mailbox` | the simulated mailbox |
 //! | `onelogin` | the OneLogin connector against a simulated and a scripted tenant |
 //! | `onelogin_sdk` | OneLogin's own SDK against the simulated tenant |
@@ -24,6 +25,7 @@
 
 mod cloudevents;
 mod jumio;
+mod keycloak;
 mod mailbox;
 mod onelogin;
 mod onelogin_sdk;

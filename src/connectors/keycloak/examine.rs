@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
+use super::Keycloak;
 use super::wire::{EventsConfig, Profile, RealmSettings};
-use super::{Keycloak, roles};
 use crate::connectors::Finding;
 use crate::model::Failure;
 
@@ -176,11 +176,6 @@ impl Keycloak {
             Some(_) => Ok(format!("leads back to the client {client}")),
             None => Err(format!("there is no client {client}; correct invite.client_id in proofd.yaml")),
         }
-    }
-
-    /// Checks that a role exists by its name, for policies that name it.
-    pub async fn has_role(&self, name: &str) -> Result<(), Failure> {
-        roles::find(&self.api, name).await.map(|_| ())
     }
 }
 

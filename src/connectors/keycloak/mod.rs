@@ -13,12 +13,12 @@
 //! | `examine` | the checks of `proofd doctor` |
 
 mod accounts;
-mod admin;
+pub mod admin;
 mod api;
 mod attributes;
-mod events;
+pub mod events;
 mod examine;
-mod gate;
+pub mod gate;
 mod held;
 mod hints;
 mod memory;
@@ -29,7 +29,7 @@ mod population;
 mod realm;
 mod registrations;
 mod roles;
-mod wire;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use reqwest::header::HeaderMap;
 
+pub use api::Own;
 pub use options::{Options, PROVIDER};
 
 use self::api::Api;
