@@ -2,9 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::Arc;
 
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use proofd::connectors::keycloak::Keycloak;
 use proofd::connectors::{Connector as _, IdentityProvider as _};
-use proofd::model::{FailureKind, IdentityChange, Secret, SubjectKind};
+use proofd::model::{Clock, FailureKind, IdentityChange, Secret, SubjectKind, Timestamp};
 use reqwest::Method;
 use serde_json::json;
 
@@ -154,6 +158,56 @@ async fn a_token_that_ends_early_is_replaced() {
     realm.ask(Method::DELETE, "", None).await;
     let failure = bench.polled().await.unwrap_err();
     assert!(failure.outage && failure.reason.contains("has no realm named kc-tokens"), "{}", failure.reason);
+}
+
+/// A clock that is wrong.
+#[derive(Debug)]
+struct Wrong(TimeDelta);
+
+impl Clock for Wrong {
+    fn now(&self) -> Timestamp {
+        now() + self.0
+    }
+
+    fn sleep_until(&self, _at: Timestamp) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Times of Keycloak are compared with Keycloak's clock only.
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_are_apart_lose_and_repeat_nothing() {
+    let Some(keycloak) = keycloak().await else { return };
+    let realm = keycloak.example();
+    for apart in [TimeDelta::hours(-3), TimeDelta::hours(3)] {
+        let mut with = settings(&realm);
+        with.lookback = TimeDelta::seconds(1);
+        let connector = Keycloak::new(with, Arc::new(Wrong(apart))).unwrap();
+        let mut bench = Bench { realm: realm.clone(), connector, cursor: None };
+        bench.polled().await.unwrap();
+        let mut cleo = Person::new(&realm, "Clock");
+        cleo.registers().await;
+        let id = realm.id(&cleo.name).await;
+        assert_eq!(bench.told_of(&id).await, ["registration.created by the person"], "{apart}");
+        assert!(bench.told_of(&id).await.is_empty(), "{apart}");
+        let snapshot = bench.snapshot(SubjectKind::Registration, &id).await;
+        let asked_at = now() + apart;
+        bench.does(&snapshot, &IdentityChange::Approve).await.unwrap();
+        for already in [false, true] {
+            let invited = bench.does(&snapshot, &IdentityChange::EnsureInvited { since: asked_at }).await;
+            assert_eq!(invited.unwrap().already, already, "{apart}");
+        }
+        assert!(bench.told_of(&id).await.contains(&"user.activated by ours".to_owned()), "{apart}");
+        let snapshot = bench.snapshot(SubjectKind::User, &id).await;
+        for (number, already) in [(1, false), (2, true)] {
+            let attempt = attempt(number, asked_at);
+            let deleted = bench.connector.change(&attempt, &snapshot, &IdentityChange::Delete).await;
+            assert_eq!(deleted.unwrap().already, already, "{apart}");
+        }
+        let findings = bench.connector.examine().await;
+        let clock = findings.iter().find(|finding| finding.what == "Keycloak clock").unwrap();
+        assert!(!clock.ok && clock.detail.contains("set this machine's clock"), "{clock:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,63 @@ async fn a_registration_is_approved_invited_and_signs_in() {
     assert!(told.contains(&"user.activated by ours".to_owned()), "{told:?}");
 }
 
+/// Each refusal by the gate counts as a failed sign-in. Approval ends the lock that follows.
+#[tokio::test(flavor = "multi_thread")]
+async fn approval_ends_the_lock_of_refused_sign_ins() {
+    let Some(keycloak) = keycloak().await else { return };
+    let realm = keycloak.realm("kc-locks").await;
+    realm.ask(Method::PUT, "", Some(json!({"failureFactor": 2, "waitIncrementSeconds": 600}))).await;
+    let mut bench = Bench::at(&realm).await;
+    let (ada, id) = registered(&bench, "Ada").await;
+    realm.sets_password(&id, &ada.password).await;
+    realm.changes(&id, json!({"emailVerified": true, "requiredActions": []})).await;
+    for _ in 0..3 {
+        assert!(!ada.elsewhere().signs_in().await);
+    }
+    assert_eq!(bench.user(&id).await.text("status"), Some("locked"));
+    assert!(bench.told_of(&id).await.contains(&"user.locked by others".to_owned()));
+    let snapshot = bench.snapshot(SubjectKind::Registration, &id).await;
+    assert_eq!(words(&bench.does(&snapshot, &APPROVE).await), "done");
+    assert_eq!(bench.user(&id).await.text("status"), Some("active"));
+    assert!(ada.elsewhere().signs_in().await);
+
+    // A lock of somebody who is suspended meanwhile: lifting the suspension would end it too.
+    for _ in 0..3 {
+        let mut ada = ada.elsewhere();
+        ada.password = "wrong".to_owned();
+        assert!(!ada.signs_in().await);
+    }
+    let suspended = bench.changes(&id, SUSPEND).await.unwrap();
+    assert_eq!(suspended.before.as_deref(), Some("locked"));
+    let waits = bench.changes(&id, REINSTATE).await.unwrap_err();
+    assert_eq!(waits.kind, FailureKind::Unavailable, "{}", waits.reason);
+    assert!(waits.retry_after_seconds.is_some_and(|seconds| seconds > 60), "{waits:?}");
+    realm.ask(Method::DELETE, &format!("/attack-detection/brute-force/users/{id}"), None).await;
+    assert_eq!(words(&bench.changes(&id, REINSTATE).await), "done");
+}
+
+/// A permanent lock is Keycloak's: it is not lifted as if it were a suspension.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permanent_lock_is_left_as_it_is() {
+    let Some(keycloak) = keycloak().await else { return };
+    let realm = keycloak.realm("kc-permanent").await;
+    realm.ask(Method::PUT, "", Some(json!({"failureFactor": 2, "permanentLockout": true}))).await;
+    let mut bench = Bench::at(&realm).await;
+    let (pia, id) = hired(&bench, "Pia").await;
+    bench.polled().await.unwrap();
+    for _ in 0..3 {
+        let mut pia = pia.elsewhere();
+        pia.password = "wrong".to_owned();
+        assert!(!pia.signs_in().await);
+    }
+    assert!(bench.told_of(&id).await.contains(&"user.locked by others".to_owned()));
+    assert_eq!(bench.user(&id).await.text("status"), Some("locked"));
+    let suspended = bench.changes(&id, SUSPEND).await.unwrap();
+    assert_eq!((suspended.already, suspended.before.as_deref()), (true, Some("locked")));
+    assert_eq!(words(&bench.changes(&id, REINSTATE).await), "already");
+    assert_eq!(bench.user(&id).await.text("status"), Some("locked"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registration_is_rejected_and_deleted() {
     let Some(keycloak) = keycloak().await else { return };
@@ -197,14 +254,6 @@ async fn an_account_is_suspended_and_reinstated() {
     }
     assert!(!sue.has_session().await, "the session of before does not come back");
     assert!(sue.signs_in().await);
-    // A lock of Keycloak itself is not lifted.
-    realm
-        .changes(&id, json!({"enabled": false, "attributes": {"disabledReason": ["permanentLockout"]}}))
-        .await;
-    if bench.user(&id).await.text("status") == Some("locked") {
-        assert_eq!(words(&bench.changes(&id, REINSTATE).await), "already");
-        assert_eq!(bench.user(&id).await.text("status"), Some("locked"));
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
