@@ -55,12 +55,7 @@ impl Build<'_> {
                 self.object(value);
                 Effect::Invite
             }
-            EffectShape::Role(change) => {
-                if let Some(role) = value.text().filter(|role| !role.contains("${")) {
-                    self.role_supported(kind, role, &value.place);
-                }
-                Effect::Role { change, role: self.role(value, kind.word())? }
-            }
+            EffectShape::Role(change) => Effect::Role { change, role: self.role(value, kind)? },
             EffectShape::Set => {
                 self.attributes_of_subject(value);
                 self.mapped(value);
@@ -153,7 +148,11 @@ impl Build<'_> {
         }
     }
 
-    fn role(&mut self, value: &Node, verb: &str) -> Option<Text> {
+    fn role(&mut self, value: &Node, kind: EffectKind) -> Option<Text> {
+        let verb = kind.word();
+        if let Some(role) = value.text().filter(|role| !role.contains("${")) {
+            self.role_supported(kind, role, &value.place);
+        }
         if self.subject.is_some_and(|subject| subject != SubjectKind::User) {
             let message = format!("`{verb}` needs an account; the subject of this policy is not a user");
             let help = "a registration has no roles";
