@@ -283,16 +283,24 @@ impl Api {
             StatusCode::NOT_FOUND if told.is_about_the_realm() => {
                 Failure::outage(format!("Keycloak has no realm named {}; restore it", self.realm))
             }
-            StatusCode::BAD_REQUEST if told.says("read only") || told.says("read-only") => Failure::refused(
-                "the account comes from a user federation that cannot be changed here; change it at its source",
-            ),
             StatusCode::BAD_REQUEST => match &told.field {
+                Some(field) if told.says("read-only") => Failure::refused(format!(
+                    "the account's {field} is read-only (400): a user federation or the user profile keeps it; change it \
+                     at its source"
+                )),
                 Some(field) => Failure::refused(format!(
                     "Keycloak refused the account's {field} as invalid (400); correct the attribute, or its rules in the \
                      user profile"
                 )),
+                None if told.says("read only") || told.says("read-only") => Failure::refused(
+                    "the account comes from a user federation that cannot be changed here; change it at its source",
+                ),
                 None => failure(answer, SYSTEM),
             },
+            status if status.is_redirection() => Failure::outage(format!(
+                "Keycloak answered {} and redirects are not followed; correct url in proofd.yaml",
+                status.as_u16()
+            )),
             _ => failure(answer, SYSTEM),
         }
     }
@@ -389,28 +397,88 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use super::{Told, right};
+    use super::{Api, Told, right};
     use crate::connectors::http::Answer;
+    use crate::model::{Clock, FailureKind, Secret, Timestamp};
+    use futures::future::BoxFuture;
     use reqwest::{Method, StatusCode, header::HeaderMap};
+    use std::sync::Arc;
+
+    #[derive(Debug)]
+    struct Never;
+
+    impl Clock for Never {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn sleep_until(&self, _at: Timestamp) -> BoxFuture<'static, ()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    fn answer(status: u16, body: &str) -> Answer {
+        let status = StatusCode::from_u16(status).unwrap();
+        Answer { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() }
+    }
 
     #[test]
     fn an_error_is_read_in_every_form() {
         for (body, keycloaks, field) in [
             (r#"{"error":"User not found"}"#, true, None),
             (r#"{"errorMessage":"User is disabled"}"#, true, None),
-            (
-                r#"{"field":"cost_center","errorMessage":"error-invalid-length","params":[1]}"#,
-                true,
-                Some("cost_center"),
-            ),
+            (r#"{"field":"cost","errorMessage":"error-invalid-length","params":[1]}"#, true, Some("cost")),
             (r#"{"errors":[{"field":"email","errorMessage":"error-invalid-email"}]}"#, true, Some("email")),
             (r#"{"error":"invalid_request","error_description":"x"}"#, true, None),
             ("<html><body>404</body></html>", false, None),
             ("", false, None),
         ] {
-            let body = body.as_bytes().to_vec();
-            let told = Told::of(&Answer { status: StatusCode::BAD_REQUEST, headers: HeaderMap::new(), body });
+            let told = Told::of(&answer(400, body));
             assert_eq!((told.is_keycloaks(), told.field.as_deref()), (keycloaks, field), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_becomes_a_failure_that_names_the_thing() {
+        use FailureKind::{Refused, Unavailable};
+        let url = url::Url::parse("http://127.0.0.1:9").unwrap();
+        let api = Api::new(&url, "staff", "proofd".to_owned(), Secret::new("x"), Arc::new(Never)).unwrap();
+        for (status, body, kind, outage, says) in [
+            (400, r#"{"errorMessage":"User is read only!"}"#, Refused, false, "comes from a user federation"),
+            (
+                400,
+                r#"{"field":"email","errorMessage":"error-user-attribute-read-only"}"#,
+                Refused,
+                false,
+                "the account's email is read-only",
+            ),
+            (
+                400,
+                r#"{"field":"cost","errorMessage":"error-invalid-length"}"#,
+                Refused,
+                false,
+                "the account's cost",
+            ),
+            (400, r#"{"errorMessage":"Jane Doe is odd"}"#, Refused, false, "Keycloak answered 400"),
+            (401, r#"{"error":"HTTP 401 Unauthorized"}"#, Unavailable, true, "the client is disabled"),
+            (403, r#"{"error":"HTTP 403 Forbidden"}"#, Unavailable, true, "lacks the role manage-users"),
+            (404, r#"{"error":"Realm not found."}"#, Unavailable, true, "has no realm named staff"),
+            (404, "<html>", Unavailable, true, "something else than Keycloak"),
+            (302, "", Unavailable, true, "redirects are not followed"),
+            (
+                409,
+                r#"{"errorMessage":"User exists with same email"}"#,
+                Refused,
+                false,
+                "Keycloak answered 409",
+            ),
+            (500, r#"{"error":"unknown_error"}"#, Unavailable, true, "Keycloak answered 500"),
+            (503, "<html>", Unavailable, true, "Keycloak answered 503"),
+        ] {
+            let failure = api.failed(&answer(status, body), &Method::PUT, &["users", "u"]);
+            assert_eq!((failure.kind, failure.outage), (kind, outage), "{status} {body}: {}", failure.reason);
+            assert!(failure.reason.contains(says), "{status} {body}: {}", failure.reason);
+            assert!(!failure.reason.contains("Jane"), "{}", failure.reason);
         }
     }
 

@@ -160,11 +160,11 @@ pub fn moment(milliseconds: i64) -> Timestamp {
     DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
 }
 
-/// Returns whether an id has the form of Keycloak's: ids become parts of addresses and of the store's keys.
+/// Returns whether an id can be a part of addresses and of the store's keys. Keycloak's own ids are UUIDs; those of a
+/// user federation end with the name of the person there.
 pub fn is_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= 64
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' || byte == b':')
+    let plain = |c: char| c != '/' && !c.is_control();
+    !id.is_empty() && id.len() <= 255 && id != "." && id != ".." && id.chars().all(plain)
 }
 
 /// Returns the events of one record; none if it is about no person. `names` has our names of attributes by Keycloak's.

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
-use super::Keycloak;
 use super::wire::{EventsConfig, Profile, RealmSettings};
+use super::{Keycloak, roles};
 use crate::connectors::Finding;
 use crate::model::Failure;
 
@@ -33,6 +33,21 @@ const RIGHTS: [(&str, &[&str]); 4] = [
     ("manage-users", &["users", "count"]),
     ("view-clients", &["clients"]),
     ("view-identity-providers", &["identity-provider", "instances"]),
+];
+
+/// Rights that the service account may have: the ones above, what organizations need, and rights within these.
+const NEEDED: [&str; 11] = [
+    "manage-users",
+    "query-clients",
+    "query-groups",
+    "query-realms",
+    "query-users",
+    "view-clients",
+    "view-events",
+    "view-identity-providers",
+    "view-organizations",
+    "view-realm",
+    "view-users",
 ];
 
 fn well(what: &str, detail: impl Into<String>) -> Finding {
@@ -70,10 +85,6 @@ impl Keycloak {
                 return findings;
             }
         };
-        findings.push(told(
-            "service account",
-            self.api.own().await.map(|_| "known by its ids".into()).map_err(why),
-        ));
         findings.extend(self.look_at_events(&settings).await);
         findings.extend(self.look_at_gate(&settings).await);
         findings.push(told("user profile", self.look_at_profile().await));
@@ -96,7 +107,22 @@ impl Keycloak {
                 read.map(|_| "the service account has it".into()).map_err(why),
             ));
         }
+        findings.push(told("service account", self.look_at_account().await));
         findings
+    }
+
+    /// Checks that the service account is known by its ids and can do no more than it needs.
+    async fn look_at_account(&self) -> Result<String, String> {
+        let own = self.api.own().await.map_err(why)?;
+        let names = roles::direct(&self.api, &own.user).await.map_err(why)?.unwrap_or_default();
+        let names = self.catalog.names(&self.api, names).await.map_err(why)?;
+        let beyond = names.iter().filter_map(|name| name.strip_prefix("realm-management/"));
+        let beyond: Vec<&str> = beyond.filter(|name| !NEEDED.contains(name)).collect();
+        if beyond.is_empty() {
+            Ok("known by its ids; it has no more rights than it needs".into())
+        } else {
+            Err(format!("it has rights that it does not need: {}; take them away", beyond.join(", ")))
+        }
     }
 
     async fn look_at_events(&self, settings: &RealmSettings) -> Vec<Finding> {

@@ -30,6 +30,8 @@ pub struct Watch(Mutex<State>);
 struct State {
     looked_at: Option<Timestamp>,
     gaps: Vec<String>,
+    /// Why the gate could not be checked.
+    unchecked: Option<String>,
     lost: Option<(Timestamp, Timestamp)>,
 }
 
@@ -43,6 +45,9 @@ impl Watch {
         let state = self.lock();
         let gaps =
             state.gaps.iter().map(|gap| format!("the gate is open: {gap}; nobody is approved meanwhile"));
+        let unchecked = state.unchecked.iter();
+        let unchecked = unchecked
+            .map(|why| format!("the gate could not be checked: {why}; nobody is approved meanwhile"));
         let lost = state.lost.map(|(_, newest)| {
             format!(
                 "stored events are gone that were there before (the newest was of {}); events may be missing: let Keycloak \
@@ -50,7 +55,7 @@ impl Watch {
                 newest.format("%F %T UTC")
             )
         });
-        gaps.chain(lost).collect()
+        gaps.chain(unchecked).chain(lost).collect()
     }
 
     pub fn lost(&self, now: Timestamp, newest: Timestamp) {
@@ -76,14 +81,14 @@ impl Keycloak {
         if let Err(failure) = self.check_gate().await {
             let mut state = self.watch.lock();
             state.looked_at = None;
-            if state.gaps.is_empty() {
+            if state.unchecked.is_none() {
                 tracing::error!(
                     realm = self.name,
                     reason = failure.reason,
                     "checking the realm's gate failed"
                 );
-                state.gaps = vec![format!("it could not be checked: {}", failure.reason)];
             }
+            state.unchecked = Some(failure.reason);
         }
     }
 
@@ -100,6 +105,7 @@ impl Keycloak {
             }
         }
         state.looked_at = Some(self.clock.now());
+        state.unchecked = None;
         state.gaps.clone_from(&gaps);
         Ok(gaps)
     }

@@ -97,6 +97,19 @@ async fn settings_that_do_not_fit_the_realm_have_a_finding() {
             "{says}: {findings:?}"
         );
     }
+    // More rights than it needs.
+    let client = async |name: &str| {
+        realm.get(&format!("/clients?clientId={name}")).await[0]["id"].as_str().unwrap().to_owned()
+    };
+    let (own, management) = (client("proofd").await, client("realm-management").await);
+    let own =
+        realm.get(&format!("/clients/{own}/service-account-user")).await["id"].as_str().unwrap().to_owned();
+    let right = realm.get(&format!("/clients/{management}/roles/manage-realm")).await;
+    let path = format!("/users/{own}/role-mappings/clients/{management}");
+    realm.ask(Method::POST, &path, Some(json!([{"id": right["id"], "name": right["name"]}]))).await;
+    let found = findings(|_| ()).await;
+    let found = found.iter().find(|finding| !finding.ok).unwrap();
+    assert!(found.detail.contains("rights that it does not need: manage-realm"), "{found:?}");
     // Anybody could set any attribute at the registration form.
     let mut profile = realm.get("/users/profile").await;
     profile["unmanagedAttributePolicy"] = "ENABLED".into();
