@@ -13,6 +13,8 @@
 //! | `portal` | a small application that signs people in |
 //! | `gate` | nobody gets past the realm's gate |
 //! | `journeys` | the daemon beside it: people from the form to the end |
+//! | `readback` | what another client of Keycloak reads of our changes |
+//! | `kill` | the campaign of `tests/kill`, with fewer people; `evidence`, `invariants`, `lives` and `tampered` are its files |
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -24,11 +26,21 @@
 mod admin;
 mod chromium;
 mod connector;
+#[path = "../kill/evidence.rs"]
+mod evidence;
 mod gate;
+#[path = "../kill/invariants.rs"]
+mod invariants;
 mod journeys;
+mod kill;
+#[path = "../kill/lives.rs"]
+mod lives;
 mod page;
 mod person;
 mod portal;
+mod readback;
 mod server;
+#[path = "../kill/tampered.rs"]
+mod tampered;
 #[path = "../world/mod.rs"]
 mod world;

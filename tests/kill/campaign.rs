@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use proofd::model::{Clock as _, Timestamp};
+use chrono::TimeDelta;
+use proofd::model::Clock as _;
 use proofd::simulate::applicant::{Applicant, Led};
-use proofd::simulate::jumio::{Outcome, Script};
 use proofd::simulate::town::Town;
+use serde_json::Value;
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Heard, Provider};
+use crate::lives::{Kind, Life, Random};
 use crate::world::{World, copy_tree, edit};
 
 /// Number of kills, unless PROOFD_KILLS sets another.
@@ -22,62 +24,6 @@ const APART: Duration = Duration::from_millis(50);
 
 /// Number of kills between an edit and the wait until it is active.
 const KILLS_WHILE_LOADING: usize = 3;
-
-/// The behavior of a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Honest,
-    Forger,
-    /// Never presses the button.
-    Silent,
-}
-
-/// A person, and the events outside of the daemon.
-#[derive(Debug, Clone)]
-pub struct Life {
-    pub kind: Kind,
-    pub email: String,
-    /// The person's user at the identity provider.
-    pub user: String,
-    /// Vendor sessions that the person was sent to, with their times.
-    pub delivered: Vec<(String, Timestamp)>,
-}
-
-impl Kind {
-    fn of(number: usize) -> Self {
-        match number % 8 {
-            3 | 7 => Self::Forger,
-            5 => Self::Silent,
-            _ => Self::Honest,
-        }
-    }
-
-    /// The policy that the mail address selects.
-    pub fn policy(self) -> &'static str {
-        match self {
-            Self::Honest | Self::Forger => "proofing",
-            Self::Silent => "silence",
-        }
-    }
-
-    fn domain(self) -> &'static str {
-        match self {
-            Self::Honest | Self::Forger => "partner.test",
-            Self::Silent => "silent.test",
-        }
-    }
-
-    fn script(self) -> Script {
-        match self {
-            Self::Honest | Self::Silent => Script::default(),
-            Self::Forger => Script {
-                outcome: Outcome::Reject,
-                labels: vec!["imageChecks:MANIPULATED_DOCUMENT".to_owned()],
-                ..Script::default()
-            },
-        }
-    }
-}
 
 /// The size of a run.
 #[derive(Debug, Clone, Copy)]
@@ -168,18 +114,6 @@ impl Stage {
     }
 }
 
-/// A small random number generator: its seed repeats a failing run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
 /// The active revision of the policy of responding people.
 async fn revision(world: &World) -> String {
     let list = world.get("/v1/policies").await;
@@ -217,7 +151,7 @@ pub async fn run(seed: u64, size: Size) -> Evidence {
         let stage = Arc::clone(&stage);
         tokio::spawn(async move { stage.deliver().await })
     };
-    let mut random = Random(seed | 1);
+    let mut random = Random::new(seed);
     for kill in 0..size.kills {
         if kill == size.edit() {
             edit(&declined, "Edition one.", "Edition two.");
@@ -250,5 +184,31 @@ pub async fn run(seed: u64, size: Size) -> Evidence {
     let (_, metrics) = world.ask(reqwest::Method::GET, "/metrics", "", None).await;
     assert_eq!(world.stop(), Some(0));
     let written = format!("{}\n{metrics}", world.log());
-    Evidence::collect(&world, lives, written)
+    let provider = Provider {
+        changes: Vec::new(),
+        heard: acknowledged(&world),
+        secrets: vec!["sim-secret", "sim-webhook"],
+        unit: TimeDelta::minutes(1),
+    };
+    Evidence::collect(&world, lives, written, provider)
+}
+
+/// The events that the provider broadcast and the daemon acknowledged.
+fn acknowledged(world: &World) -> Vec<Heard> {
+    let deliveries = world.town.onelogin.deliveries();
+    let taken = deliveries.iter().filter(|one| {
+        one["statuses"].as_array().is_some_and(|statuses| statuses.iter().any(|status| status == 200))
+    });
+    let ids: Vec<&Value> = taken.flat_map(|one| one["events"].as_array().unwrap()).collect();
+    let mut events = world.town.onelogin.events();
+    events.retain(|event| ids.contains(&&event["id"]));
+    let heard = |event: &Value| {
+        Some(Heard {
+            id: event["id"].to_string(),
+            kind: format!("onelogin.{}", event["event_type_id"]),
+            user: event["user_id"].as_i64()?.to_string(),
+            at: event["created_at"].as_str().unwrap().parse().unwrap(),
+        })
+    };
+    events.iter().filter_map(heard).collect()
 }

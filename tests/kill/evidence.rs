@@ -1,9 +1,11 @@
-//! The evidence of a campaign: the simulators' ledger, mailbox and deliveries, the people's sessions, every change of
-//! every case in the journal, and the daemon's logs and metrics. This module makes no assertions about it.
+//! The evidence of a campaign: the simulators' ledger and mailbox, what the identity provider says of itself, the
+//! people's sessions, every change of every case in the journal, and the daemon's logs and metrics. This module makes
+//! no assertions about it, and must not know the identity provider.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use chrono::TimeDelta;
 use proofd::case::{Case, Cause, Entry, Note};
 use proofd::model::{CaseId, Event, Timestamp};
 use proofd::policy::Revision;
@@ -12,17 +14,43 @@ use proofd::simulate::mailbox::Mail;
 use proofd::store::{Changed, Consumed};
 use serde_json::Value;
 
-use crate::campaign::Life;
+use crate::lives::Life;
 use crate::world::World;
+
+/// The system under which a ledger lists the identity provider's changes, whichever provider it is.
+pub const PROVIDER: System = System::OneLogin;
+
+/// What the identity provider says, and what is particular to a campaign with it.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Changes to its people, if the ledger does not have them already.
+    pub changes: Vec<Record>,
+    /// Events that the daemon must have taken.
+    pub heard: Vec<Heard>,
+    /// Secrets of the daemon's configuration.
+    pub secrets: Vec<&'static str>,
+    /// What the policies of the campaign count in.
+    pub unit: TimeDelta,
+}
+
+/// An event of the identity provider, by its own name.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    pub id: String,
+    pub kind: String,
+    pub user: String,
+    pub at: Timestamp,
+}
 
 #[derive(Debug, Clone)]
 pub struct Evidence {
-    /// The requests to the simulated systems and their results.
+    /// The requests to the simulated systems and the identity provider, and their results.
     pub ledger: Vec<Record>,
     /// Mails as they arrived.
     pub mails: Vec<Mail>,
-    /// Events that the provider broadcast and the daemon acknowledged, in the provider's format.
-    pub acknowledged: Vec<Value>,
+    pub heard: Vec<Heard>,
+    pub secrets: Vec<&'static str>,
+    pub unit: TimeDelta,
     pub lives: Vec<Life>,
     pub stories: BTreeMap<CaseId, Story>,
     /// Events in the journal, and every policy's verdict on them.
@@ -78,18 +106,15 @@ impl Story {
 
 impl Evidence {
     /// Collects the evidence after the daemon has stopped.
-    pub fn collect(world: &World, lives: Vec<Life>, written: String) -> Self {
-        let deliveries = world.town.onelogin.deliveries();
-        let taken = deliveries.iter().filter(|one| {
-            one["statuses"].as_array().is_some_and(|statuses| statuses.iter().any(|status| status == 200))
-        });
-        let ids: Vec<&Value> = taken.flat_map(|one| one["events"].as_array().unwrap()).collect();
-        let mut acknowledged = world.town.onelogin.events();
-        acknowledged.retain(|event| ids.contains(&&event["id"]));
+    pub fn collect(world: &World, lives: Vec<Life>, written: String, provider: Provider) -> Self {
+        let mut ledger = Ledger::read(&world.dir.path().join("ledger.jsonl")).unwrap();
+        ledger.extend(provider.changes);
         let mut evidence = Self {
-            ledger: Ledger::read(&world.dir.path().join("ledger.jsonl")).unwrap(),
+            ledger,
             mails: world.town.mailbox.mails(),
-            acknowledged,
+            heard: provider.heard,
+            secrets: provider.secrets,
+            unit: provider.unit,
             lives,
             stories: BTreeMap::new(),
             received: Vec::new(),

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
 use proofd::case::Note;
 use proofd::model::Timestamp;
 use proofd::simulate::ledger::{Record, System};
 
-use crate::campaign::Kind;
-use crate::evidence::{Evidence, Story};
+use crate::evidence::{Evidence, PROVIDER, Story};
+use crate::lives::Kind;
 
 pub type Check = fn(&Evidence) -> Vec<String>;
 
@@ -32,9 +31,9 @@ const INVITATION: &str = "Please confirm who you are";
 const REMINDER: &str = "Reminder: please confirm who you are";
 
 /// From `policy.yaml` of `silence`, and of `proofing` for forgers.
-const REMIND_AFTER: [i64; 2] = [5, 10];
-const ANSWER_WITHIN: i64 = 15;
-const GRACE: [(&str, i64); 2] = [("proofing", 4), ("silence", 2)];
+const REMIND_AFTER: [i32; 2] = [5, 10];
+const ANSWER_WITHIN: i32 = 15;
+const GRACE: [(&str, i32); 2] = [("proofing", 4), ("silence", 2)];
 
 /// Reads the registrations and the events that the daemon acknowledged to the provider (200). The journal must have a
 /// case for every person and a verdict on every event.
@@ -47,17 +46,15 @@ fn i1_no_case_is_lost(evidence: &Evidence) -> Vec<String> {
             wrong.push(format!("{} has cases of {policies:?}", life.email));
         }
     }
-    for row in &evidence.acknowledged {
-        let Some(user) = row["user_id"].as_i64() else { continue };
-        let (user, name) = (user.to_string(), format!("onelogin.{}", row["event_type_id"]));
-        let at: Timestamp = row["created_at"].as_str().unwrap().parse().unwrap();
+    for heard in &evidence.heard {
         let there = evidence.received.iter().any(|event| {
-            event.subject.id == user
-                && event.time.timestamp() == at.timestamp()
-                && (event.kind.as_str() == name || event.also.iter().any(|kind| kind.as_str() == name))
+            event.subject.id == heard.user
+                && event.time.timestamp() == heard.at.timestamp()
+                && (event.kind.as_str() == heard.kind
+                    || event.also.iter().any(|kind| kind.as_str() == heard.kind))
         });
         if !there {
-            wrong.push(format!("event {} was acknowledged and is not in the journal", row["id"]));
+            wrong.push(format!("event {} was acknowledged and is not in the journal", heard.id));
         }
     }
     for event in &evidence.received {
@@ -79,7 +76,7 @@ fn i2_every_case_has_ended_as_the_vendor_said(evidence: &Evidence) -> Vec<String
             Kind::Forger => ("rejected", (false, true)),
             Kind::Silent => ("expired", (false, true)),
         };
-        let did = |what| evidence.applied(System::OneLogin, what).any(|one| one.subject == life.user);
+        let did = |what| evidence.applied(PROVIDER, what).any(|one| one.subject == life.user);
         let case = &story.case;
         if !case.is_closed() || !case.calls.is_empty() || case.result.as_deref() != Some(result) {
             wrong.push(format!(
@@ -109,7 +106,7 @@ fn i3_approved_only_with_a_pass_of_its_own_session(evidence: &Evidence) -> Vec<S
                 && one.at <= approval.at
         })
     };
-    let approvals = evidence.applied(System::OneLogin, "user.approve");
+    let approvals = evidence.applied(PROVIDER, "user.approve");
     approvals
         .filter(unproven)
         .map(|one| format!("user {} was approved without a pass", one.subject))
@@ -121,7 +118,7 @@ fn i3_approved_only_with_a_pass_of_its_own_session(evidence: &Evidence) -> Vec<S
 fn i4_nothing_is_done_twice(evidence: &Evidence) -> Vec<String> {
     let mut did = BTreeMap::<(&str, &str), u32>::new();
     for what in ["user.approve", "user.delete", "user.invite"] {
-        for record in evidence.applied(System::OneLogin, what) {
+        for record in evidence.applied(PROVIDER, what) {
             *did.entry((record.subject.as_str(), what)).or_default() += 1;
         }
     }
@@ -140,7 +137,7 @@ fn i4_nothing_is_done_twice(evidence: &Evidence) -> Vec<String> {
 
 /// Reads the provider's deletions: no deleted record was in the approved state.
 fn i5_nobody_is_deleted_who_was_let_in(evidence: &Evidence) -> Vec<String> {
-    let deleted = evidence.applied(System::OneLogin, "user.delete");
+    let deleted = evidence.applied(PROVIDER, "user.delete");
     let wrong = deleted.filter(|one| one.detail["state"] == 1);
     wrong.map(|one| format!("user {} was deleted though approved", one.subject)).collect()
 }
@@ -232,12 +229,10 @@ fn i8_the_journal_holds_and_says_what_is_done_before_it_is_done(evidence: &Evide
     }
     for record in evidence.ledger.iter().filter(|one| one.applied) {
         let announced = match (record.system, record.what.as_str()) {
-            (System::OneLogin, "user.approve") => announced_for(evidence, record, &["approve"]),
-            (System::OneLogin, "user.invite") => {
-                announced_for(evidence, record, &["approve", "ensure_invited"])
-            }
-            (System::OneLogin, "user.delete") => announced_for(evidence, record, &["delete"]),
-            (System::OneLogin, what) => !what.starts_with("user."),
+            (PROVIDER, "user.approve" | "user.forgive") => announced_for(evidence, record, &["approve"]),
+            (PROVIDER, "user.invite") => announced_for(evidence, record, &["approve", "ensure_invited"]),
+            (PROVIDER, "user.delete" | "user.log_out") => announced_for(evidence, record, &["delete"]),
+            (PROVIDER, what) => !what.starts_with("user."),
             (System::Jumio, "create" | "update") => {
                 let attempt = record.subject.rsplit('.').next().and_then(|text| text.parse().ok());
                 announced(evidence, call_of(&record.subject), attempt, record.at)
@@ -268,17 +263,9 @@ fn announced(evidence: &Evidence, call: Option<(&str, u32)>, attempt: Option<u32
 
 /// Searches logs and metrics for names and secrets of the campaign's people.
 fn i9_no_secret_and_no_name_is_written_for_operators(evidence: &Evidence) -> Vec<String> {
-    let canaries = [
-        "Tester",
-        "partner.test",
-        "silent.test",
-        "sim-secret",
-        "sim-webhook",
-        "sim-callback",
-        "t-admin",
-        "/v/c",
-    ];
-    let found = canaries.into_iter().filter(|canary| evidence.written.contains(canary));
+    let canaries = ["Tester", "partner.test", "silent.test", "sim-callback", "t-admin", "/v/c"];
+    let canaries = canaries.iter().chain(&evidence.secrets);
+    let found = canaries.filter(|canary| evidence.written.contains(**canary));
     found.map(|canary| format!("logs or metrics contain {canary}")).collect()
 }
 
@@ -294,16 +281,15 @@ fn i10_no_timer_is_early(evidence: &Evidence) -> Vec<String> {
     }
     for story in evidence.stories.values() {
         let id = &story.case.id;
-        let grace =
-            GRACE.iter().find(|(policy, _)| *policy == story.case.policy).map(|(_, minutes)| *minutes);
+        let grace = GRACE.iter().find(|(policy, _)| *policy == story.case.policy).map(|(_, units)| *units);
         for (until, at) in story.entries().filter_map(|entry| match entry.note {
             Note::GraceBegan { until } => Some((until, entry.at)),
             _ => None,
         }) {
-            if until - at != TimeDelta::minutes(grace.unwrap_or_default()) {
+            if until - at != evidence.unit * grace.unwrap_or_default() {
                 wrong.push(format!("{id}: a grace period of {} s", (until - at).num_seconds()));
             }
-            let mut deleted = evidence.applied(System::OneLogin, "user.delete");
+            let mut deleted = evidence.applied(PROVIDER, "user.delete");
             if deleted.any(|one| one.subject == story.case.subject.id && one.at < until) {
                 wrong.push(format!("{id}: deleted before its grace period was over"));
             }
@@ -322,7 +308,7 @@ fn silence_is_kept(evidence: &Evidence, story: &Story) -> Vec<String> {
     let round = |at: Timestamp| began.iter().rposition(|began| *began <= at).expect("after the first round");
     let mut wrong = Vec::new();
     for entry in story.entries().filter(|entry| matches!(entry.note, Note::StepEnded { .. })) {
-        if entry.at < began[round(entry.at)] + TimeDelta::minutes(ANSWER_WITHIN) {
+        if entry.at < began[round(entry.at)] + evidence.unit * ANSWER_WITHIN {
             wrong.push(format!("{}: silence ended at {}", story.case.id, entry.at));
         }
     }
@@ -338,7 +324,7 @@ fn silence_is_kept(evidence: &Evidence, story: &Story) -> Vec<String> {
         let round = story.asked(call).map(round).expect("a reminder was asked for");
         let after = REMIND_AFTER.get(sent[round]).copied().unwrap_or(ANSWER_WITHIN);
         sent[round] += 1;
-        if at < began[round] + TimeDelta::minutes(after) {
+        if at < began[round] + evidence.unit * after {
             wrong.push(format!("{}: reminded at {at}, asked at {}", story.case.id, began[round]));
         }
     }

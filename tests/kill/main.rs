@@ -4,7 +4,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `campaign` | the people and the kills |
+//! | `campaign` | the kills |
+//! | `lives` | the people |
 //! | `evidence` | the records of a run: the simulators' ledger, the journal, logs |
 //! | `invariants` | the invariants of the evidence, one function each |
 //! | `tampered` | tests that each invariant detects a violation |
@@ -19,6 +20,7 @@
 mod campaign;
 mod evidence;
 mod invariants;
+mod lives;
 mod tampered;
 #[path = "../world/mod.rs"]
 mod world;

@@ -7,9 +7,9 @@ use proofd::policy::Revision;
 use proofd::simulate::ledger::{Record, System};
 use serde_json::json;
 
-use crate::campaign::Kind;
 use crate::evidence::{Evidence, Story};
 use crate::invariants::ALL;
+use crate::lives::Kind;
 
 type Tamper = fn(&mut Evidence);
 

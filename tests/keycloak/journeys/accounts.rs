@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Scene, ours};
 use crate::person::Person;
+use crate::readback;
 use crate::world::staff::DESK;
 
 const POLICY: &str = "quarterly-reverification";
@@ -29,6 +30,10 @@ async fn suspended(scene: &Scene, first_name: &str) -> (Person, String, Value, V
     let sheet = scene.world.until_about(POLICY, &format!("user/{id}"), "in_review").await;
     let user = scene.realm.user(&person.name).await.unwrap();
     assert_eq!(user["enabled"], false, "{user}");
+    if let Some(read) = readback::read(&scene.realm, &[&person.name]).await {
+        let read = &read[&person.name];
+        assert_eq!((&read["enabled"], &read["sessions"]), (&json!(false), &json!(0)), "{read:#}");
+    }
     (person, id, sheet, tokens)
 }
 

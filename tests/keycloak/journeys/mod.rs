@@ -46,37 +46,12 @@ impl Scene {
         let world = World::new(1, Path::new("policies"), "").await;
         let (mailbox, smtp) = (&world.town.mailbox, world.town.mailbox_served.smtp);
         let realm = keycloak.realm_with_mail(name, mailbox, smtp).await;
-        world.town.jumio.turn(|knobs| {
-            knobs.rate_limits = false;
-            knobs.processing_seconds = 1;
-        });
+        connect(&world, &realm);
         let scene = Self { world, realm };
-        scene.connect();
         for (file, from, to) in edits {
             edit_shipped(&scene.world.policies().join(file), from, to);
         }
         Some(scene)
-    }
-
-    /// Puts Keycloak in the place of the simulated identity provider.
-    fn connect(&self) {
-        let config = std::fs::read_to_string(self.world.config()).unwrap();
-        let (before, rest) = config.split_once("  onelogin:\n").unwrap();
-        let (_, after) = rest.split_once("  jumio:\n").unwrap();
-        let (url, name) = (&self.realm.keycloak.url, &self.realm.name);
-        let keycloak = format!(
-            "  keycloak:
-    staff:
-      url: {url}
-      realm: {name}
-      client_secret: {SECRET}
-      poll_every: 1s
-      attributes: {{verified_at: verified_at, exempt_until: exempt_until, service_account: service_account}}
-  jumio:
-    starts_per_second: 50
-"
-        );
-        std::fs::write(self.world.config(), format!("{before}{keycloak}{after}")).unwrap();
     }
 
     /// Somebody registers and is refused at the end of the form, as everybody is.
@@ -122,6 +97,31 @@ impl Scene {
         assert_eq!(sheet["result"], result, "{sheet:#}");
         sheet
     }
+}
+
+/// Puts Keycloak in the place of the simulated identity provider.
+pub fn connect(world: &World, realm: &Realm) {
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    let (before, rest) = config.split_once("  onelogin:\n").unwrap();
+    let (_, after) = rest.split_once("  jumio:\n").unwrap();
+    let (url, name) = (&realm.keycloak.url, &realm.name);
+    let keycloak = format!(
+        "  keycloak:
+    staff:
+      url: {url}
+      realm: {name}
+      client_secret: {SECRET}
+      poll_every: 1s
+      attributes: {{verified_at: verified_at, exempt_until: exempt_until, service_account: service_account}}
+  jumio:
+    starts_per_second: 50
+"
+    );
+    std::fs::write(world.config(), format!("{before}{keycloak}{after}")).unwrap();
+    world.town.jumio.turn(|knobs| {
+        knobs.rate_limits = false;
+        knobs.processing_seconds = 1;
+    });
 }
 
 /// Seconds instead of days, for what a person or an operator is given time for.

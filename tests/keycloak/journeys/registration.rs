@@ -1,6 +1,6 @@
 //! A registration from Keycloak's form to the first sign-in, and the other ways in which one ends.
 
-use reqwest::Method;
+use serde_json::{Value, json};
 
 use super::{Scene, grace, ours};
 use crate::admin::PENDING;
@@ -8,6 +8,7 @@ use crate::chromium::Chromium;
 use crate::gate::REFUSED;
 use crate::person::Person;
 use crate::portal::Portal;
+use crate::readback;
 use crate::world::people::{forges, passes};
 
 const POLICY: &str = "registration-proofing";
@@ -114,7 +115,7 @@ async fn rejected_silent_and_approved_by_hand() {
     let Some(mut scene) = Scene::set("journey-ends", &[]).await else { return };
     silence(&scene);
     // Before the daemon runs for the first time: it finds who registered before it.
-    let (early, early_id) = scene.registers("Early").await;
+    let (mut early, early_id) = scene.registers("Early").await;
     scene.world.start();
     let realm = &scene.realm;
 
@@ -123,7 +124,7 @@ async fn rejected_silent_and_approved_by_hand() {
     sil.registers().await;
     let sil_id = realm.id(&sil.name).await;
     let (mut carla, carla_id) = scene.registers("Carla").await;
-    let (mut hand, hand_id) = scene.registers("Hand").await;
+    let (hand, hand_id) = scene.registers("Hand").await;
 
     // Rejected: declined, and deleted after the grace.
     scene.proves(&carla, 0, forges()).await;
@@ -157,12 +158,19 @@ async fn rejected_silent_and_approved_by_hand() {
     assert_eq!(realm.groups_of(&early_id).await, [PENDING]);
     scene.proves(&early, 0, passes()).await;
     scene.ends(POLICY, &subject(&early_id), "approved").await;
-    let mut early = early;
     let invitation = early.keycloak_link(seen).await;
     early.acts_on(&invitation).await;
     assert!(early.signs_in().await, "{}", early.browser.text());
-    hand.forgets_password().await;
-    let tokens = early.tokens().await;
-    assert!(tokens.0.is_success(), "{tokens:?}");
-    realm.ask(Method::POST, &format!("/users/{early_id}/logout"), None).await;
+    let (status, tokens) = early.tokens().await;
+    assert!(status.is_success(), "{tokens}");
+
+    // What another client of Keycloak reads.
+    if let Some(read) = readback::read(realm, &[&early.name, &hand.name, &carla.name]).await {
+        let expected = json!({
+            "enabled": true, "email": early.email, "email_verified": true, "attributes": [], "groups": [],
+            "roles": ["default-roles-journey-ends", "offline_access", "uma_authorization"], "sessions": 1,
+        });
+        assert_eq!(read[&early.name], expected, "{read:#}");
+        assert_eq!((&read[&hand.name]["groups"], &read[&carla.name]), (&json!([]), &Value::Null), "{read:#}");
+    }
 }

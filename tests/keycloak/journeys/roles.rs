@@ -1,6 +1,9 @@
 //! A privileged role takes effect only after a proof.
 
+use serde_json::{Value, json};
+
 use super::{Scene, ours};
+use crate::readback;
 use crate::world::people::passes;
 
 const POLICY: &str = "privileged-role";
@@ -42,6 +45,14 @@ async fn a_role_is_withheld_until_it_is_proven_and_stays_away_if_it_is_revoked()
     scene.ends(POLICY, &format!("user/{bob_id}"), "cancelled").await;
     drop(link);
     assert!(!realm.roles_of(&bob_id).await.contains(&role));
+
+    // What another client of Keycloak reads.
+    if let Some(read) = readback::read(realm, &[&ada.name, &bob.name]).await {
+        let has = |person: &Value, role: &str| person["roles"].as_array().unwrap().contains(&role.into());
+        let (ada, bob) = (&read[&ada.name], &read[&bob.name]);
+        assert_eq!((has(ada, ROLE), has(ada, OTHER), has(bob, ROLE)), (true, true, false), "{read:#}");
+        assert_eq!(ada["attributes"], json!(["verified_at"]), "{read:#}");
+    }
 
     // Each change was made once, and none of them opened a case.
     let count = |done: &[String], what: &str| done.iter().filter(|one| *one == what).count();
