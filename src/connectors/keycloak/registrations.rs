@@ -31,7 +31,7 @@ impl Keycloak {
     ) -> Result<Changed, Failure> {
         let again = attempt.is_repeated();
         match change {
-            IdentityChange::Approve => self.approve(snapshot).await,
+            IdentityChange::Approve => self.let_in(snapshot, attempt).await,
             IdentityChange::EnsureInvited { since } => self.ensure_invited(snapshot, *since).await,
             IdentityChange::Reject => self.reject(snapshot).await,
             IdentityChange::Delete => self.delete(snapshot, attempt).await,
@@ -98,6 +98,18 @@ impl Keycloak {
         }
         self.is_nobodys_administrator(&person.account.id).await?;
         Ok(Some(person))
+    }
+
+    /// Approves a registration and invites the person. A failed invitation is left to the call that the case makes for
+    /// it later: the person is approved already.
+    async fn let_in(&self, snapshot: &Snapshot, attempt: &Attempt) -> Result<Changed, Failure> {
+        let changed = self.approve(snapshot).await?;
+        // Approved by somebody else, who invites by their own rules.
+        if changed.already && !attempt.is_repeated() {
+            return Ok(changed);
+        }
+        let invited = self.ensure_invited(snapshot, attempt.asked_at).await;
+        Ok(Changed { invited_at: invited.is_ok().then(|| self.clock.now()), ..changed })
     }
 
     async fn approve(&self, snapshot: &Snapshot) -> Result<Changed, Failure> {
