@@ -122,14 +122,27 @@ async fn registrations(realm: &Realm) -> Vec<Heard> {
     events.as_array().unwrap().iter().map(heard).collect()
 }
 
-/// The policies of `tests/data/kill` with seconds for minutes.
+/// The policies of `tests/data/kill` with seconds for minutes, also between two attempts.
 fn policies(world: &World) {
     copy_tree(Path::new("tests/data/kill"), &world.policies());
-    edit(&world.policies().join("proofing/policy.yaml"), "grace: 4m", "grace: 4s");
-    let silence = world.policies().join("silence/policy.yaml");
-    for (from, to) in [("15m", "15s"), ("after: 5m", "after: 5s"), ("after: 10m", "after: 10s"), ("2m", "2s")]
-    {
-        edit(&silence, from, to);
+    let again = "retry: {attempts: 30, first: 1s, longest: 2s}";
+    let seconds = [
+        ("grace: 4m", "grace: 4s"),
+        ("grace: 2m", "grace: 2s"),
+        ("answer_within: 15m", "answer_within: 15s"),
+        ("after: 5m", "after: 5s"),
+        ("after: 10m", "after: 10s"),
+        ("  - id: proof\n", "  - id: proof\n    AGAIN\n"),
+        ("        - approve: registration\n", "        - approve: registration\n          AGAIN\n"),
+        ("        - delete: registration\n", "        - delete: registration\n          AGAIN\n"),
+        ("template: registration-declined}\n", "template: registration-declined}\n          AGAIN\n"),
+    ];
+    for policy in ["proofing", "silence"] {
+        let file = world.policies().join(policy).join("policy.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text =
+            seconds.iter().fold(text, |text, (from, to)| text.replace(from, &to.replace("AGAIN", again)));
+        std::fs::write(&file, text).unwrap();
     }
 }
 
