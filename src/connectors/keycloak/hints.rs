@@ -130,9 +130,13 @@ impl Keycloak {
     ) -> Result<Vec<Fact>, Failure> {
         let before = self.memory.before(user, head.time).map(|known| known.roles);
         let now = self.roles_now(user).await?;
+        // Given and taken again before it was read: whoever took it took something.
+        let lost = |role: &&String| given && now.as_ref().is_some_and(|now| !now.contains(*role));
+        let passed: Vec<String> = names.iter().filter(lost).cloned().collect();
         let turned: Vec<String> =
             names.into_iter().filter(|role| has_turned(role, given, before.as_ref(), now.as_ref())).collect();
         self.memory.follow(user, head.time, |known| {
+            known.roles.extend(passed);
             for role in &turned {
                 if given {
                     known.roles.insert(role.clone());
