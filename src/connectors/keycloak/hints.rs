@@ -71,9 +71,10 @@ impl Keycloak {
             }
             Told::Written { user, sent } => of_user(&user, self.written(head, &user, &sent)),
             Told::Roles { user, given, roles } => {
+                let named = self.catalog.names(&self.api, roles.clone()).await?;
                 let roles = self.catalog.closure(&self.api, roles).await?.into_values();
                 let names = self.catalog.names(&self.api, roles).await?;
-                let facts = self.turned(head, &user, given, names).await?;
+                let facts = self.turned(head, &user, given, names, &named).await?;
                 of_user(&user, facts)
             }
             Told::SomeRoles { user } => {
@@ -94,7 +95,7 @@ impl Keycloak {
             }
             Told::Member { user, group, joined } => {
                 let names = self.names_of_group(&group).await?;
-                let facts = self.turned(head, &user, joined, names).await?;
+                let facts = self.turned(head, &user, joined, names, &BTreeSet::new()).await?;
                 of_user(&user, facts)
             }
             Told::GroupRoles { group, given, roles } => {
@@ -120,21 +121,27 @@ impl Keycloak {
         Ok(names)
     }
 
-    /// Returns the roles of `names` that a change gave to a person, or took from them.
+    /// Returns the roles of `names` that a change gave to a person, or took from them. Somebody else who takes a role of
+    /// `named` says that the person shall not have it, also if proofd withholds it meanwhile.
     async fn turned(
         &self,
         head: &Head<'_>,
         user: &str,
         given: bool,
         names: BTreeSet<String>,
+        named: &BTreeSet<String>,
     ) -> Result<Vec<Fact>, Failure> {
         let before = self.memory.before(user, head.time).map(|known| known.roles);
         let now = self.roles_now(user).await?;
         // Given and taken again before it was read: whoever took it took something.
         let lost = |role: &&String| given && now.as_ref().is_some_and(|now| !now.contains(*role));
         let passed: Vec<String> = names.iter().filter(lost).cloned().collect();
-        let turned: Vec<String> =
-            names.into_iter().filter(|role| has_turned(role, given, before.as_ref(), now.as_ref())).collect();
+        let says_no = |role: &String| !given && head.origin != Origin::Ours && named.contains(role);
+        let turned = |role: &String| {
+            let before = before.as_ref().filter(|_| !says_no(role));
+            has_turned(role, given, before, now.as_ref())
+        };
+        let turned: Vec<String> = names.into_iter().filter(turned).collect();
         self.memory.follow(user, head.time, |known| {
             known.roles.extend(passed);
             for role in &turned {
@@ -179,7 +186,7 @@ impl Keycloak {
             return Ok(events);
         }
         for (user, _) in members {
-            let facts = self.turned(head, &user, given, names.clone()).await?;
+            let facts = self.turned(head, &user, given, names.clone(), &BTreeSet::new()).await?;
             events.extend(facts.into_iter().map(|fact| head.event(User, &user, fact)));
         }
         Ok(events)

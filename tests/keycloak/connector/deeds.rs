@@ -58,7 +58,8 @@ fn roles_turn() -> Vec<(Deed, Vec<&'static str>)> {
             Admin(Method::POST, console, json!(["{console:privileged}"])),
             vec!["user.role_revoked privileged by others"],
         ),
-        (Admin(Method::DELETE, realm_roles, granted()), vec!["keycloak.DELETE_REALM_ROLE_MAPPING by others"]),
+        // Whoever takes a role that is not held says no to it, as long as proofd withholds it too.
+        (Admin(Method::DELETE, realm_roles, granted()), vec!["user.role_revoked privileged by others"]),
         // Roles by a group, beside one's own.
         (Admin(Method::PUT, member, NOTHING), vec!["user.role_granted privileged by others"]),
         (Admin(Method::POST, realm_roles, granted()), vec!["keycloak.CREATE_REALM_ROLE_MAPPING by others"]),
