@@ -7,89 +7,68 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use include_dir::{Dir, include_dir};
+use serde::Deserialize;
 
 use super::schema::Which;
 use super::{Ending, Failed, compose, output, schema};
 use crate::policy::{self, Files};
 
 static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
-static KEYCLOAK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/keycloak");
-const SIMULATORS: &str = include_str!("../../examples/simulators/proofd.yaml");
+static EXAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples");
+const TEMPLATES: &str = include_str!("../../examples/templates.yaml");
 const CONFIG: &str = "proofd.yaml";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Directory to write to; made if it does not exist
     dir: PathBuf,
-    /// What to start from
-    #[arg(long, value_enum, default_value_t = Template::All)]
+    /// What to start from: all, or another template that the error for an unknown name lists
+    #[arg(long, value_name = "NAME", default_value = "all", value_parser = template)]
     template: Template,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Template {
-    /// Every shipped policy, against the simulators
-    All,
-    /// Proof before a registration is approved, against the simulators
-    Registration,
-    /// Proof once a quarter, after a risky sign-in and for privileged roles, against the simulators
-    ReVerification,
-    /// Registrations, quarterly proof and privileged roles of a Keycloak realm, with an example realm
-    Keycloak,
+/// A template of `examples/templates.yaml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Template {
+    name: String,
+    about: String,
+    /// The directory of `examples` with the configuration.
+    from: String,
+    /// Policies by the name of their directory; `None`: all.
+    #[serde(default)]
+    policies: Option<Vec<String>>,
+    /// A paragraph for the README.
+    #[serde(default)]
+    note: Option<String>,
+    commands: Vec<String>,
 }
 
 impl Template {
-    /// The policies by the name of their directory; `None`: all.
-    fn policies(self) -> Option<&'static [&'static str]> {
-        match self {
-            Self::All => None,
-            Self::Registration => Some(&["registration-proofing"]),
-            Self::ReVerification => Some(&["quarterly-reverification", "login-risk", "privileged-role"]),
-            Self::Keycloak => Some(&[
-                "registration-proofing",
-                "quarterly-reverification",
-                "privileged-role",
-                "support-reverification",
-            ]),
-        }
-    }
-
-    /// The name of the template's identity provider, and its configuration.
-    fn config(self) -> anyhow::Result<&'static str> {
-        match self {
-            Self::All | Self::Registration | Self::ReVerification => Ok(SIMULATORS),
-            Self::Keycloak => {
-                let file = KEYCLOAK.get_file(CONFIG).and_then(|file| file.contents_utf8());
-                file.context("this build lacks the configuration of the template")
-            }
-        }
+    fn has(&self, policy: &str) -> bool {
+        self.policies.as_ref().is_none_or(|policies| policies.iter().any(|other| other == policy))
     }
 
     /// The commands that run it, in order.
-    fn commands(self, dir: &str) -> Vec<String> {
-        let simulators = match self {
-            Self::All | Self::Registration | Self::ReVerification => "all",
-            Self::Keycloak => "jumio",
-        };
-        let mut commands = vec![format!("proofd test {dir}/policies")];
-        if self == Self::Keycloak {
-            commands.push("proofd simulate mail --listen 127.0.0.1:9002".to_owned());
-        }
-        let port = if self == Self::Keycloak { 9001 } else { 9000 };
-        commands.extend([
-            format!("proofd simulate {simulators} --listen 127.0.0.1:{port} --daemon http://127.0.0.1:8470"),
-            format!("proofd doctor --config {dir}/{CONFIG}"),
-            format!("proofd run --config {dir}/{CONFIG}"),
-        ]);
-        commands
+    fn commands(&self, dir: &str) -> impl Iterator<Item = String> {
+        self.commands.iter().map(move |command| command.replace("DIR", dir))
     }
+}
+
+fn template(name: &str) -> Result<Template, String> {
+    let templates: Vec<Template> = serde_yaml::from_str(TEMPLATES).map_err(|error| error.to_string())?;
+    if let Some(found) = templates.iter().find(|template| template.name == name) {
+        return Ok(found.clone());
+    }
+    let known: Vec<_> = templates.iter().map(|one| format!("\n  {}: {}", one.name, one.about)).collect();
+    Err(format!("unknown template; there are{}", known.concat()))
 }
 
 pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     let Arguments { dir, template } = arguments;
-    let files = files(*template)?;
+    let files = files(template)?;
     let there: Vec<_> = files.keys().filter(|path| dir.join(path).exists()).cloned().collect();
     if let Some(first) = there.first() {
         let more = there.len() - 1;
@@ -119,24 +98,22 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
 }
 
 /// The files of a template by path.
-fn files(template: Template) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+fn files(template: &Template) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
-    let mut shipped = Files::default();
-    every(&POLICIES, &mut |path, bytes| drop(shipped.0.insert(path.to_owned(), Arc::from(bytes))));
+    let shipped = shipped();
     let used = used(&shipped, template);
     for (path, bytes) in &shipped.0 {
         if used.contains(path) || !path.contains('/') {
             files.insert(format!("policies/{path}"), bytes.to_vec());
         }
     }
-    if template == Template::Keycloak {
-        every(&KEYCLOAK, &mut |path, bytes| {
-            if path != CONFIG {
-                files.insert(format!("keycloak/{path}"), bytes.to_vec());
-            }
-        });
-    }
-    files.insert(CONFIG.to_owned(), template.config()?.as_bytes().to_vec());
+    let from = EXAMPLES.get_dir(&template.from).context("this build lacks the files of the template")?;
+    every(from, &mut |path, bytes| {
+        let own =
+            path.strip_prefix(&template.from).is_some_and(|rest| rest.trim_start_matches('/') == CONFIG);
+        let path = if own { CONFIG } else { path };
+        files.insert(path.to_owned(), bytes.to_vec());
+    });
     files.insert(".gitignore".to_owned(), b"/proofd-store/\n".to_vec());
     let mut settings = serde_json::Map::new();
     for (which, name, paths) in SCHEMAS {
@@ -150,13 +127,19 @@ fn files(template: Template) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     Ok(files)
 }
 
+/// Returns the shipped policies.
+pub fn shipped() -> Files {
+    let mut files = Files::default();
+    every(&POLICIES, &mut |path, bytes| drop(files.0.insert(path.to_owned(), Arc::from(bytes))));
+    files
+}
+
 /// Returns the paths of the files that the template's policies use, and of their tests.
-fn used(shipped: &Files, template: Template) -> BTreeSet<String> {
+fn used(shipped: &Files, template: &Template) -> BTreeSet<String> {
     let loaded = policy::load(shipped, &compose::known_to_all());
-    let wanted = |name: &str| template.policies().is_none_or(|policies| policies.contains(&name));
-    let policies = loaded.set.policies.values().filter(|policy| wanted(&policy.name));
+    let policies = loaded.set.policies.values().filter(|policy| template.has(&policy.name));
     let files = policies.flat_map(|policy| policy.files.0.keys().cloned());
-    let tests = loaded.tests.iter().filter(|tests| wanted(&tests.policy));
+    let tests = loaded.tests.iter().filter(|tests| template.has(&tests.policy));
     files.chain(tests.map(|tests| tests.file.clone())).collect()
 }
 
@@ -170,18 +153,12 @@ const SCHEMAS: [(Which, &str, &str); 6] = [
     (Which::Config, "config", CONFIG),
 ];
 
-fn readme(template: Template) -> String {
+fn readme(template: &Template) -> String {
     let mut text = "# Identity proofing\n\n\
         `policies/` has the policies with their tests and mails, `proofd.yaml` the configuration of the daemon. \
         `policies/README.md` says what each policy does and what to change first.\n\n"
         .to_owned();
-    if template == Template::Keycloak {
-        text.push_str(
-            "`keycloak/realm.json` is a realm in which new people wait for their proof; `keycloak/README.md` says how to \
-             import it, and how to add its gate to your own realm. Set `PROOFD_CLIENT_SECRET` for Keycloak and for proofd, \
-             and `SMTP_HOST=127.0.0.1`, `SMTP_PORT=9002` for Keycloak.\n\n",
-        );
-    }
+    text.extend(template.note.iter().map(|note| format!("{note}\n\n")));
     text.push_str("```\n");
     for command in template.commands(".") {
         text.push_str(&command);

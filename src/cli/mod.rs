@@ -77,7 +77,7 @@ enum Command {
     #[command(after_help = "Example: proofd demo --exit")]
     Demo(demo::Arguments),
     /// Write a tree to start from: policies, tests, mails and a configuration; overwrites nothing
-    #[command(after_help = "Example: proofd init proofing --template keycloak")]
+    #[command(after_help = "Example: proofd init proofing --template registration")]
     Init(init::Arguments),
     /// Run the daemon
     #[command(after_help = "Example: proofd run --config /etc/proofd/proofd.yaml")]

@@ -28,7 +28,8 @@ fn every_template_loads_and_overwrites_nothing() {
         assert_eq!(found, policies, "{template}");
         let checked = succeeds(&root, &["check", "policies", "--config", "proofd.yaml"]);
         // The shared files also have what the other policies use.
-        let warnings = checked.lines().filter(|line| line.starts_with("warning") && !line.contains(" unused-"));
+        let warnings =
+            checked.lines().filter(|line| line.starts_with("warning") && !line.contains(" unused-"));
         assert_eq!(warnings.collect::<Vec<_>>(), [""; 0], "{template}");
         succeeds(&root, &["test", "policies"]);
         for file in [".vscode/settings.json", ".schema/policy.json"] {

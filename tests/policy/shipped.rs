@@ -1,4 +1,4 @@
-//! Consistency of the shipped files: the policies, their copy in the program, the example configuration, and the
+//! Consistency of the shipped files: the policies, the example configuration, and the
 //! commands in the documentation.
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,22 +7,6 @@ use std::process::Command;
 use proofd::cli::compose;
 use proofd::policy;
 use proofd::rollout::tree;
-
-#[test]
-fn every_shipped_policy_file_is_in_the_program_and_no_other() {
-    let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
-    let on_disk: BTreeSet<_> = files.0.keys().cloned().collect();
-    let list = std::fs::read_to_string("src/cli/demo/shipped.in").unwrap();
-    let mut listed = BTreeSet::new();
-    for line in list.lines().filter(|line| line.trim_start().starts_with('(')) {
-        let mut quoted = line.split('"').skip(1).step_by(2);
-        let name = quoted.next().unwrap().to_owned();
-        let included = quoted.find(|text| text.starts_with("/policies/")).unwrap();
-        assert_eq!(included, format!("/policies/{name}"));
-        assert!(listed.insert(name), "{line} stands twice");
-    }
-    assert_eq!(on_disk, listed);
-}
 
 #[test]
 fn the_shipped_policies_have_no_mistake_and_no_warning() {

@@ -19,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::serve::log_filter;
-use super::{Ending, Failed, compose, output};
+use super::{Ending, Failed, compose, init, output};
 use crate::config::Role;
 use crate::engine::Engine;
 use crate::engine::clock::Scaled;
@@ -41,9 +41,6 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
 }
-
-/// The shipped policies, included in the program: the demo needs no files.
-const SHIPPED: &[(&str, &str)] = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/shipped.in"));
 
 /// The running parts of the demo.
 struct Stage {
@@ -134,14 +131,15 @@ fn folder() -> Result<PathBuf, Failed> {
     Ok(folder)
 }
 
+/// Writes the shipped policies, which are in the program: the demo needs no files.
 fn shipped(folder: &Path) -> std::io::Result<PathBuf> {
     let tree = folder.join("policies");
-    for (path, text) in SHIPPED {
+    for (path, bytes) in &init::shipped().0 {
         let file = tree.join(path);
         if let Some(dir) = file.parent() {
             std::fs::create_dir_all(dir)?;
         }
-        std::fs::write(file, text)?;
+        std::fs::write(file, bytes)?;
     }
     Ok(tree)
 }

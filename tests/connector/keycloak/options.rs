@@ -66,6 +66,6 @@ fn a_placeholder_is_no_secret() {
     let (setup, warnings) = Setup::read(&Registry::shipped(), &config).unwrap();
     assert!(!warnings.is_empty());
     let clock: std::sync::Arc<dyn proofd::model::Clock> = std::sync::Arc::new(proofd::engine::clock::System);
-    let refused = setup.build(dir.path(), &clock).unwrap_err().to_string();
+    let refused = setup.build(dir.path(), &config.public_url, &clock).unwrap_err().to_string();
     assert!(refused.contains("connectors.keycloak.staff: client_secret: it is a placeholder"), "{refused}");
 }
