@@ -12,6 +12,7 @@
 //! | `chromium` | a person with a real browser |
 //! | `portal` | a small application that signs people in |
 //! | `gate` | nobody gets past the realm's gate |
+//! | `own_realm` | the gate is added to a realm by hand |
 //! | `journeys` | the daemon beside it: people from the form to the end |
 //! | `readback` | what another client of Keycloak reads of our changes |
 //! | `kill` | the campaign of `tests/kill`, with fewer people; `evidence`, `invariants`, `lives` and `tampered` are its files |
@@ -35,6 +36,7 @@ mod journeys;
 mod kill;
 #[path = "../kill/lives.rs"]
 mod lives;
+mod own_realm;
 mod page;
 mod person;
 mod portal;
