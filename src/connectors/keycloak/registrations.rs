@@ -186,7 +186,11 @@ impl Keycloak {
             return Err(Failure::changed("it is no longer approved; not invited"));
         }
         if !self
-            .records("ACTION", &format!("users/{id}/execute-actions-email"), self.api.there(since))
+            .records(
+                "ACTION",
+                &format!("users/{id}/execute-actions-email"),
+                self.api.there(since) - CLOCK_SKEW,
+            )
             .await?
             .is_empty()
         {
