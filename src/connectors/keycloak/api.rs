@@ -88,14 +88,15 @@ impl Api {
         self.there(self.clock.now())
     }
 
-    /// Converts a time of our clock to Keycloak's.
+    /// Converts a time of our clock to Keycloak's: never later than that, and about a second earlier at most.
     pub fn there(&self, ours: Timestamp) -> Timestamp {
         ours + TimeDelta::milliseconds(self.ahead.load(Ordering::Relaxed))
     }
 
     /// Returns how far Keycloak's clock is ahead of ours.
     pub fn ahead(&self) -> TimeDelta {
-        TimeDelta::milliseconds(self.ahead.load(Ordering::Relaxed))
+        // The whole second of a token began half a second before, on average.
+        TimeDelta::milliseconds(self.ahead.load(Ordering::Relaxed).saturating_add(500))
     }
 
     /// Returns a valid token, fetched if necessary.
@@ -119,8 +120,8 @@ impl Api {
         let token = token.ok_or_else(|| Failure::unavailable("Keycloak's answer has no token"))?;
         let claims = claims(token)
             .ok_or_else(|| Failure::unavailable("Keycloak's token is not of the expected form"))?;
-        // Keycloak's answers have no date. The token's time has whole seconds: half a second is the best guess.
-        let issued = DateTime::from_timestamp_millis(claims.iat.saturating_mul(1000).saturating_add(500));
+        // Keycloak's answers have no date. The token's time is the beginning of its second.
+        let issued = DateTime::from_timestamp_millis(claims.iat.saturating_mul(1000));
         if let Some(issued) = issued {
             self.ahead.store((issued - self.clock.now()).num_milliseconds(), Ordering::Relaxed);
         }

@@ -186,11 +186,7 @@ impl Keycloak {
             return Err(Failure::changed("it is no longer approved; not invited"));
         }
         if !self
-            .records(
-                "ACTION",
-                &format!("users/{id}/execute-actions-email"),
-                self.api.there(since) - CLOCK_SKEW,
-            )
+            .records("ACTION", &format!("users/{id}/execute-actions-email"), self.api.there(since))
             .await?
             .is_empty()
         {

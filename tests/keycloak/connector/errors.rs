@@ -218,7 +218,7 @@ async fn mail_and_profile_errors_name_what_to_correct() {
     let smtp = realm.get("").await["smtpServer"].clone();
     let invite = async |bench: &Bench| {
         // Keycloak's clock is known by the whole seconds of its tokens.
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
         let snapshot = bench.snapshot(SubjectKind::User, &id).await;
         bench.does(&snapshot, &IdentityChange::EnsureInvited { since: now() }).await
     };
