@@ -8,7 +8,7 @@ use reqwest::header::LOCATION;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::openid::{Browser, SECRET, Vendor};
+use crate::world::openid::{Browser, SECRET, Vendor, presses};
 use crate::world::people::{Person, passes};
 use crate::world::{World, edit, edit_shipped};
 
@@ -67,21 +67,6 @@ async fn world(verification: &str, passed: &str) -> Option<(World, Vendor)> {
     edit(&policy, "passed:\n        - do: let_in\n", passed);
     world.start();
     Some((world, vendor))
-}
-
-/// Presses the button and returns the vendor's address.
-async fn presses(world: &World, browser: &mut Browser, link: &str, vendor: &Vendor) -> String {
-    let mut response = browser.send(Method::POST, link).await;
-    for _ in 0..200 {
-        let to = response.headers().get(LOCATION).map(|to| to.to_str().unwrap().to_owned());
-        match to {
-            Some(to) if to.starts_with(&vendor.issuer) => return to,
-            Some(_) | None if response.status().is_client_error() => break,
-            Some(_) | None => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
-        }
-        response = browser.send(Method::GET, &format!("{link}?wait=1")).await;
-    }
-    panic!("{}: {}\n{}", response.status(), response.text().await.unwrap(), world.log())
 }
 
 /// Goes through the vendor and returns the address at which the browser comes back. None: it does not.

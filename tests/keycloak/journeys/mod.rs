@@ -10,8 +10,10 @@
 //! | `roles` | a role is withheld, given back, revoked |
 //! | `accounts` | an account is suspended and reinstated |
 //! | `sweep` | a sweep over a thousand people |
+//! | `both` | two identity providers and two verification providers |
 
 mod accounts;
+mod both;
 mod registration;
 mod roles;
 mod sweep;
@@ -104,8 +106,18 @@ pub fn connect(world: &World, realm: &Realm) {
     let config = std::fs::read_to_string(world.config()).unwrap();
     let (before, rest) = config.split_once("  onelogin:\n").unwrap();
     let (_, after) = rest.split_once("  jumio:\n").unwrap();
+    let keycloak = format!("{}  jumio:\n    starts_per_second: 50\n", staff(realm));
+    std::fs::write(world.config(), format!("{before}{keycloak}{after}")).unwrap();
+    world.town.jumio.turn(|knobs| {
+        knobs.rate_limits = false;
+        knobs.processing_seconds = 1;
+    });
+}
+
+/// The realm in the configuration, with the name `staff`.
+fn staff(realm: &Realm) -> String {
     let (url, name) = (&realm.keycloak.url, &realm.name);
-    let keycloak = format!(
+    format!(
         "  keycloak:
     staff:
       url: {url}
@@ -113,15 +125,8 @@ pub fn connect(world: &World, realm: &Realm) {
       client_secret: {SECRET}
       poll_every: 1s
       attributes: {{verified_at: verified_at, exempt_until: exempt_until, service_account: service_account}}
-  jumio:
-    starts_per_second: 50
 "
-    );
-    std::fs::write(world.config(), format!("{before}{keycloak}{after}")).unwrap();
-    world.town.jumio.turn(|knobs| {
-        knobs.rate_limits = false;
-        knobs.processing_seconds = 1;
-    });
+    )
 }
 
 /// Seconds instead of days, for what a person or an operator is given time for.
