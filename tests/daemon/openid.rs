@@ -8,7 +8,7 @@ use reqwest::header::LOCATION;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::openid::{Browser, SECRET, Vendor, presses};
+use crate::world::openid::{Browser, SECRET, Vendor};
 use crate::world::people::{Person, passes};
 use crate::world::{World, edit, edit_shipped};
 
@@ -79,7 +79,7 @@ async fn proves(world: &World, vendor: &Vendor, person: &Person, play: &str) -> 
     let name = &person.applicant.first_name;
     vendor.play(json!({"play": play, "person": {"given_name": name, "family_name": "Tester"}})).await;
     let (mut browser, link) = (Browser::default(), world.link(person).await);
-    let to = presses(world, &mut browser, &link, vendor).await;
+    let to = world.presses_to(&mut browser, &link, vendor).await;
     let back = is_sent_back(world, &mut browser, &to).await?;
     let response = browser.send(Method::GET, &back).await;
     assert_eq!(response.status(), StatusCode::SEE_OTHER, "{play}");
@@ -188,7 +188,7 @@ async fn only_the_browser_that_was_sent_brings_a_result() {
     let ada = world.registers("Ada");
     vendor.play(json!({"play": "pass", "person": {"given_name": "Ada", "family_name": "Tester"}})).await;
     let (mut hers, mut anothers, link) = (Browser::default(), Browser::default(), world.link(&ada).await);
-    let to = presses(&world, &mut hers, &link, &vendor).await;
+    let to = world.presses_to(&mut hers, &link, &vendor).await;
     let cookies = hers.cookies.clone();
     assert!(cookies.keys().all(|name| name.starts_with("proofd-")) && cookies.len() == 1, "{cookies:?}");
 
@@ -216,8 +216,8 @@ async fn only_the_browser_that_was_sent_brings_a_result() {
     assert_eq!((brought(&world.journal(&sheet).await), &sheet["state"]), (0, &json!("waiting")));
 
     // Her link again, in two tabs: the newest session counts.
-    let first = presses(&world, &mut hers, &link, &vendor).await;
-    let second = presses(&world, &mut hers, &link, &vendor).await;
+    let first = world.presses_to(&mut hers, &link, &vendor).await;
+    let second = world.presses_to(&mut hers, &link, &vendor).await;
     let first = is_sent_back(&world, &mut hers.clone(), &first).await.unwrap();
     let second = is_sent_back(&world, &mut hers, &second).await.unwrap();
     assert_eq!(returned(&mut hers, &first).await, StatusCode::SEE_OTHER);
@@ -242,7 +242,7 @@ async fn a_death_during_the_exchange_lets_nobody_in() {
     let ada = world.registers("Ada");
     vendor.play(json!({"play": "hold", "person": {"given_name": "Ada", "family_name": "Tester"}})).await;
     let (mut browser, link) = (Browser::default(), world.link(&ada).await);
-    let to = presses(&world, &mut browser, &link, &vendor).await;
+    let to = world.presses_to(&mut browser, &link, &vendor).await;
     let back = is_sent_back(&world, &mut browser, &to).await.unwrap();
     let waits = tokio::spawn({
         let http = world.http().clone();

@@ -141,18 +141,3 @@ impl Browser {
         None
     }
 }
-
-/// Presses the button and returns the vendor's address.
-pub async fn presses(world: &super::World, browser: &mut Browser, link: &str, vendor: &Vendor) -> String {
-    let mut response = browser.send(Method::POST, link).await;
-    for _ in 0..200 {
-        let to = response.headers().get(LOCATION).map(|to| to.to_str().unwrap().to_owned());
-        match to {
-            Some(to) if to.starts_with(&vendor.issuer) => return to,
-            Some(_) | None if response.status().is_client_error() => break,
-            Some(_) | None => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
-        }
-        response = browser.send(Method::GET, &format!("{link}?wait=1")).await;
-    }
-    panic!("{}: {}\n{}", response.status(), response.text().await.unwrap(), world.log())
-}

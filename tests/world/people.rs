@@ -6,10 +6,12 @@ use proofd::simulate::applicant::{Applicant, Led};
 use proofd::simulate::jumio::{Execution, Outcome, Script};
 use proofd::simulate::ledger::System;
 use proofd::simulate::onelogin::Registered;
-use reqwest::StatusCode;
+use reqwest::header::LOCATION;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::World;
+use super::openid::{Browser, Vendor};
 
 /// A registered person.
 pub struct Person {
@@ -82,6 +84,21 @@ impl World {
                 panic!("a page instead of the vendor: {status} {text}\n{}", self.log())
             }
         }
+    }
+
+    /// Presses the button and returns the address of an OpenID vendor.
+    pub async fn presses_to(&self, browser: &mut Browser, link: &str, vendor: &Vendor) -> String {
+        let mut response = browser.send(Method::POST, link).await;
+        for _ in 0..200 {
+            let to = response.headers().get(LOCATION).map(|to| to.to_str().unwrap().to_owned());
+            match to {
+                Some(to) if to.starts_with(&vendor.issuer) => return to,
+                Some(_) | None if response.status().is_client_error() => break,
+                Some(_) | None => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            }
+            response = browser.send(Method::GET, &format!("{link}?wait=1")).await;
+        }
+        panic!("{}: {}\n{}", response.status(), response.text().await.unwrap(), self.log())
     }
 
     pub async fn goes_through(&self, person: &Person, script: Script) -> String {

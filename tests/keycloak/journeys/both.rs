@@ -11,7 +11,7 @@ use super::{Scene, ours, staff};
 use crate::admin::PENDING;
 use crate::person::Person;
 use crate::server::keycloak;
-use crate::world::openid::{Browser, SECRET, Vendor, presses};
+use crate::world::openid::{Browser, SECRET, Vendor};
 use crate::world::people::passes;
 use crate::world::{World, edit, edit_shipped};
 
@@ -75,7 +75,7 @@ async fn everybody_goes_where_their_source_says() {
         .play(json!({"play": "pass", "person": {"given_name": "Ada", "family_name": same.last_name}}))
         .await;
     let mut browser = Browser::default();
-    let to = presses(&world, &mut browser, &link, &vendor).await;
+    let to = world.presses_to(&mut browser, &link, &vendor).await;
     let back = browser.goes(&to, &world.url).await.expect("the vendor sends the browser back");
     let response = browser.send(Method::GET, &back).await;
     assert_eq!(response.status(), StatusCode::SEE_OTHER);
