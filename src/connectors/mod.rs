@@ -127,11 +127,16 @@ pub trait IdentityProvider: Connector {
         Vec::new()
     }
 
-    /// Returns whether a request has the secret of the provider's webhook. Checked before its body is read.
-    fn is_webhook(&self, headers: &HeaderMap) -> bool;
+    /// Returns whether a request has the secret of the provider's webhook. Checked before its body is read. A provider
+    /// without webhooks keeps this and the next function as they are.
+    fn is_webhook(&self, _headers: &HeaderMap) -> bool {
+        false
+    }
 
     /// Reads events from a webhook's request: a hint that saves time.
-    fn webhook(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WebhookRefused>;
+    fn webhook(&self, _headers: &HeaderMap, _body: &[u8]) -> Result<Vec<Event>, WebhookRefused> {
+        Err(WebhookRefused::NotConfigured)
+    }
 
     /// Reads the current record of an event's person. `None`: the person does not exist (any more).
     fn subject<'a>(

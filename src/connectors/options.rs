@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
+use serde_json::Value;
 use url::Url;
 
 use crate::config::{self, SecretSource};
-use crate::model::{Clock, Secret, Span};
+use crate::model::{Clock, Failure, Secret, Span};
 
 /// The options of one configured connector.
 pub trait Options: std::fmt::Debug + Send + Sync {
@@ -96,4 +97,17 @@ impl Site<'_> {
 /// Returns a pause between two reads. Business days and less than a second become one minute.
 pub fn at_least_a_second(every: Span) -> TimeDelta {
     every.elapsed().filter(|every| *every >= TimeDelta::seconds(1)).unwrap_or(TimeDelta::seconds(60))
+}
+
+/// Returns the text that an attribute of a person gets from a value of a policy; `None` clears it.
+pub fn attribute_text(name: &str, value: &Value) -> Result<Option<String>, Failure> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+        Value::Bool(flag) => Ok(Some(flag.to_string())),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        Value::Array(_) | Value::Object(_) => {
+            Err(Failure::refused(format!("{name} can be set to a text, a number, true or false only")))
+        }
+    }
 }

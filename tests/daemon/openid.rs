@@ -128,7 +128,7 @@ async fn everybody_stands_where_the_provider_and_the_policy_say() {
 
 /// What is void, or ends without a result, admits nobody. The person is asked again.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_brings_no_result_is_asked_again() {
+async fn a_person_without_a_result_is_asked_again() {
     let Some((world, vendor)) = world("eid-proof", LET_IN).await else { return };
     let voids = [
         ("Ida", "nonce"),
@@ -164,7 +164,7 @@ async fn whoever_brings_no_result_is_asked_again() {
         let line = format!("proofd_refused_total{{what=\"session\",reason=\"{why}\"}}");
         assert!(metrics.contains(&line), "{line} {metrics}");
     }
-    // Whoever says no, or closes the tab, is asked again.
+    // A person who declines or closes the tab is asked again.
     for (name, play) in ends {
         let person = &people[name];
         assert_eq!(proves(&world, &vendor, person, play).await.is_some(), play == "denied");

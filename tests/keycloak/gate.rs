@@ -57,7 +57,7 @@ const WAYS: [&[(&str, &str)]; 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_a_password_is_refused_at_each_way_in() {
+async fn a_person_with_a_password_is_refused_at_each_way_in() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let direct = json!({"clientId": "gate-direct", "publicClient": true, "directAccessGrantsEnabled": true});

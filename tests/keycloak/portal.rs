@@ -1,4 +1,4 @@
-//! A small OpenID Connect client: the application `portal` of the example realm. It greets whoever signs in by the
+//! A small OpenID Connect client: the application `portal` of the example realm. It greets a person who signs in by the
 //! name that the server gives for the token.
 
 use std::collections::HashMap;

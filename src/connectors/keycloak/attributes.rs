@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Keycloak;
+use super::options::RESERVED;
 use super::registrations::gone;
 use super::wire::{Account, Profile};
+use crate::connectors::options::attribute_text;
 use crate::model::{Changed, Failure, Fields, Snapshot};
 
 /// Values by attribute; `None` clears it.
@@ -23,7 +25,7 @@ impl Keycloak {
     ) -> Result<Changed, Failure> {
         let mut wanted = Wanted::new();
         for (name, value) in attributes {
-            wanted.insert(self.attribute(name)?, as_text(name, value)?);
+            wanted.insert(self.attribute(name)?, attribute_text(name, value)?);
         }
         let person = self.person(snapshot).await?;
         if differing(&person.account, &wanted).next().is_none() {
@@ -111,22 +113,6 @@ impl Keycloak {
             Some(name) => Err(Failure::refused(format!(
                 "the realm's user profile has no attribute {name}; add it there, or correct the name"
             ))),
-        }
-    }
-}
-
-/// Attributes that have a meaning for Keycloak itself.
-const RESERVED: [&str; 7] =
-    ["username", "email", "firstName", "lastName", "emailVerified", "disabledReason", "locale"];
-
-fn as_text(name: &str, value: &Value) -> Result<Option<String>, Failure> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
-        Value::Bool(flag) => Ok(Some(flag.to_string())),
-        Value::Number(number) => Ok(Some(number.to_string())),
-        Value::Array(_) | Value::Object(_) => {
-            Err(Failure::refused(format!("{name} can be set to a text, a number, true or false only")))
         }
     }
 }

@@ -206,7 +206,7 @@ fn facts(record: &UserRecord, names: &BTreeMap<String, String>) -> Vec<(SubjectK
         "REGISTER" if record.detail("register_method") == Some("form") => {
             vec![(Registration, Fact::new(EventType::REGISTRATION_CREATED))]
         }
-        // Whoever comes from an identity provider for the first time waits at the gate too.
+        // People who come from an identity provider for the first time wait at the gate too.
         "REGISTER" => vec![
             (User, Fact::new("user.created")),
             (Registration, Fact::new(EventType::REGISTRATION_CREATED)),

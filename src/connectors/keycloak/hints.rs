@@ -133,7 +133,7 @@ impl Keycloak {
     ) -> Result<Vec<Fact>, Failure> {
         let before = self.memory.before(user, head.time).map(|known| known.roles);
         let now = self.roles_now(user).await?;
-        // Given and taken again before it was read: whoever took it took something.
+        // Given and taken again before it was read: the person who took it changed something.
         let lost = |role: &&String| given && now.as_ref().is_some_and(|now| !now.contains(*role));
         let passed: Vec<String> = names.iter().filter(lost).cloned().collect();
         let says_no = |role: &String| !given && head.origin != Origin::Ours && named.contains(role);

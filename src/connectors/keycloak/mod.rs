@@ -38,7 +38,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::TimeDelta;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use reqwest::header::HeaderMap;
 
 pub use api::Own;
 pub use options::{Options, PROVIDER};
@@ -47,7 +46,7 @@ use self::api::Api;
 use self::memory::Memory;
 use self::realm::Watch;
 use self::roles::Catalog;
-use super::{Connector, Finding, IdentityProvider, Page, People, WebhookRefused};
+use super::{Connector, Finding, IdentityProvider, Page, People};
 use crate::model::{
     Attempt, Changed, Clock, Event, Failure, IdentityChange, Secret, Snapshot, Subject, SubjectKind,
     SubjectRef,
@@ -159,14 +158,6 @@ impl IdentityProvider for Keycloak {
 
     fn alarms(&self) -> Vec<String> {
         self.watch.alarms()
-    }
-
-    fn is_webhook(&self, _headers: &HeaderMap) -> bool {
-        false
-    }
-
-    fn webhook(&self, _headers: &HeaderMap, _body: &[u8]) -> Result<Vec<Event>, WebhookRefused> {
-        Err(WebhookRefused::NotConfigured)
     }
 
     fn subject<'a>(

@@ -55,7 +55,7 @@ fn refuses_role(name: &str) -> Option<&'static str> {
 fn never_sends(event: &str) -> Option<&'static str> {
     match event {
         EventType::REGISTRATION_WITHDRAWN => Some(
-            "whoever waits for approval cannot sign in, so nobody can withdraw; registration.deleted is sent for a \
+            "a person who waits for approval cannot sign in and cannot withdraw; registration.deleted is sent for a \
              registration that somebody deleted",
         ),
         EventType::USER_DEACTIVATED => {
@@ -70,7 +70,7 @@ fn never_sends(event: &str) -> Option<&'static str> {
 const FIRST_LOOKBACK: TimeDelta = TimeDelta::hours(24);
 
 /// Attributes that Keycloak or this connector keeps for itself.
-const TAKEN: [&str; 7] =
+pub const RESERVED: [&str; 7] =
     ["username", "email", "firstName", "lastName", "emailVerified", "disabledReason", "locale"];
 
 /// A realm of Keycloak, an identity provider.
@@ -202,7 +202,7 @@ impl options::Options for Options {
 
 impl Options {
     fn check_attributes(&self) -> Result<(), String> {
-        if TAKEN.contains(&&*self.state_attribute) || self.state_attribute.is_empty() {
+        if RESERVED.contains(&&*self.state_attribute) || self.state_attribute.is_empty() {
             return Err(format!(
                 "state_attribute: {:?} has another meaning; choose an attribute of its own",
                 self.state_attribute
@@ -210,7 +210,8 @@ impl Options {
         }
         let mut seen = BTreeSet::new();
         for (name, attribute) in &self.attributes {
-            if TAKEN.contains(&&**attribute) || *attribute == self.state_attribute || attribute.is_empty() {
+            if RESERVED.contains(&&**attribute) || *attribute == self.state_attribute || attribute.is_empty()
+            {
                 return Err(format!(
                     "attributes.{name}: {attribute:?} has another meaning; choose an attribute of its own"
                 ));

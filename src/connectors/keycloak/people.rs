@@ -1,4 +1,4 @@
-//! Converts Keycloak's accounts into subjects. Whoever is in the pending group is a registration; the same account may
+//! Converts Keycloak's accounts into subjects. A member of the pending group is a registration; the same account may
 //! be read as either kind.
 
 use std::collections::BTreeMap;

@@ -126,7 +126,7 @@ impl Keycloak {
             }
             RegistrationState::NotVerified | RegistrationState::NotReviewed => {}
         }
-        // Whoever was let in by an open gate must be looked at before anybody else is.
+        // An operator checks the people whom an open gate let in before more are approved.
         if let Some(gap) = self.check_gate().await?.first() {
             return Err(Failure::unavailable(format!(
                 "nobody is approved while the realm's gate is open: {gap}"

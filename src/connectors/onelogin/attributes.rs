@@ -7,6 +7,7 @@ use super::OneLogin;
 use super::accounts::Account;
 use super::events::text;
 use super::people;
+use crate::connectors::options::attribute_text;
 use crate::model::{Changed, Failure, Fields, Snapshot};
 
 /// Fields that every tenant has and that identify no person.
@@ -32,7 +33,7 @@ impl OneLogin {
     ) -> Result<Changed, Failure> {
         let mut wanted = Wanted::new();
         for (name, value) in attributes {
-            wanted.push((self.spot(name)?, as_text(name, value)?));
+            wanted.push((self.spot(name)?, attribute_text(name, value)?));
         }
         let account = self.account(snapshot).await?;
         let differing = differing(&account, &wanted)?;
@@ -95,18 +96,6 @@ impl OneLogin {
             Some(short) => Err(Failure::refused(format!(
                 "OneLogin has no custom field with the short name {short}; create it, or correct the name"
             ))),
-        }
-    }
-}
-
-fn as_text(name: &str, value: &Value) -> Result<Option<String>, Failure> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
-        Value::Bool(flag) => Ok(Some(flag.to_string())),
-        Value::Number(number) => Ok(Some(number.to_string())),
-        Value::Array(_) | Value::Object(_) => {
-            Err(Failure::refused(format!("{name} can be set to a text, a number, true or false only")))
         }
     }
 }

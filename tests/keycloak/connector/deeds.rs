@@ -58,7 +58,7 @@ fn roles_turn() -> Vec<(Deed, Vec<&'static str>)> {
             Admin(Method::POST, console, json!(["{console:privileged}"])),
             vec!["user.role_revoked privileged by others"],
         ),
-        // Whoever takes a role that is not held says no to it, as long as proofd withholds it too.
+        // Revoking a role that is not held is a decision against it, also while proofd withholds it.
         (Admin(Method::DELETE, realm_roles, granted()), vec!["user.role_revoked privileged by others"]),
         // Roles by a group, beside one's own.
         (Admin(Method::PUT, member, NOTHING), vec!["user.role_granted privileged by others"]),
