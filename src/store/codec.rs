@@ -1,9 +1,9 @@
 //! Checks values of the state; `shape` defines the payload. Pure; independent of files and sled.
 
-use super::shape;
-
-/// A state with another version is rebuilt from the journal at the next start.
-const VALUE_VERSION: u8 = shape::VERSION as u8;
+/// The version of the state: its keys, its values and what a record does to them. Independent of the journal's version.
+/// Increase it with every change of one of them: a state of another version is rebuilt from the journal at the next
+/// start.
+const VALUE_VERSION: u8 = 5;
 /// Bytes of version and checksum before a value's payload.
 const VALUE_HEAD: usize = 5;
 
@@ -31,7 +31,7 @@ pub(super) fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
     (*version == VALUE_VERSION && sum == checksum(key, payload).to_be_bytes()).then_some(payload)
 }
 
-/// Returns whether another version of the shapes wrote a value.
+/// Returns whether another version of the state wrote a value.
 pub(super) fn is_of_another_version(value: &[u8]) -> bool {
     value.first().is_some_and(|version| *version != VALUE_VERSION)
 }

@@ -71,6 +71,13 @@ impl Store {
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
+    /// Writes the state anew. Afterwards no file of the state holds a value that was removed or replaced before the
+    /// call; `state.damaged-*` are not touched. Commits and reads continue meanwhile.
+    pub async fn rewrite_state(&self) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || shared.state.rewrite()).await.map_err(|_| Error::Closed)?
+    }
+
     /// Returns the store's own random secret, created once.
     pub fn secret(&self) -> Secret {
         self.shared.secret.clone()

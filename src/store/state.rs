@@ -221,6 +221,11 @@ impl State {
         })
     }
 
+    /// Writes the state anew, without removed and replaced values. So far it only makes all writes durable.
+    pub(super) fn rewrite(&self) -> Result<(), Error> {
+        self.sync()
+    }
+
     /// Makes all writes durable. Sled's own flush syncs neither file nor directory. A second descriptor does, and
     /// reports errors that sled would hide.
     pub(super) fn sync(&self) -> Result<(), Error> {
