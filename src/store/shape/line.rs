@@ -84,8 +84,8 @@ fn unreadable(sequence: u64) -> Error {
 /// Converts a line to this version's format.
 fn current(sequence: u64, line: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     match version(line).ok_or_else(|| unreadable(sequence))? {
-        // Version 4 only added members and words.
-        3 | VERSION => Ok(Cow::Borrowed(line)),
+        // Versions 4 and 5 only added members and words.
+        3 | 4 | VERSION => Ok(Cow::Borrowed(line)),
         2 => old::from_2(line).map(Cow::Owned).ok_or_else(|| unreadable(sequence)),
         other => Err(Error::Damaged(format!(
             "record {sequence} of the journal has version {other}, this program reads versions {} to {VERSION}; \
@@ -121,13 +121,13 @@ mod tests {
     #[test]
     fn a_record_that_says_something_else_is_an_error_with_its_number() {
         for (line, word) in [
-            (r#"{"v":5,"new":1}"#, "version 5"),
-            (r#"{"v":1,"commit":{}}"#, "versions 2 to 4"),
+            (r#"{"v":6,"new":1}"#, "version 6"),
+            (r#"{"v":1,"commit":{}}"#, "versions 2 to 5"),
             (r#"{"v":3}"#, "has no content"),
             ("x", "reading record"),
             (r#"{"v":3,"commit":7}"#, "reading record"),
             (r#"{"v":2,"commit":7}"#, "reading record"),
-            (r#"{"v":4,"commit":{"cases":[{}]}}"#, "reading record"),
+            (r#"{"v":5,"commit":{"cases":[{}]}}"#, "reading record"),
         ] {
             let Err(Error::Damaged(text)) = decode(12, line.as_bytes()) else { panic!("{line} was read") };
             assert!(text.contains(word) && text.contains("record 12"), "{text}");
