@@ -143,9 +143,9 @@ text! {
 }
 text! {
     /// The `next` of a page of cases.
-    CaseCursor, r"^6c([0-9a-f]{2})*$", 1_024, "expected the `next` of the page before",
+    CaseCursor, r"^6[cd]([0-9a-f]{2})*$", 1_024, "expected the `next` of the page before",
     |text| text.len().is_multiple_of(2)
-        && text.starts_with("6c")
+        && (text.starts_with("6c") || text.starts_with("6d"))
         && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 text! {

@@ -9,7 +9,7 @@ use crate::api::cases::{CaseLine, CasePage, CaseQuery, CaseSheet, OverLimitLine,
 use crate::api::holds::HoldLine;
 use crate::api::journal::Entry;
 use crate::case::{self, Case, Decision, Input, Operator, Refused, State};
-use crate::model::{Actor, CaseId, CaseState, Clock, Timestamp};
+use crate::model::{Actor, CaseId, CaseState, Clock, Subject, SubjectRef, Timestamp, search};
 use crate::policy::Policy;
 use crate::rollout::Rollout;
 use crate::store::{self, CaseFilter, Consumed, Store};
@@ -25,7 +25,7 @@ const PAGE: usize = 50;
 
 /// Most pages of the store that are searched for one page of a filtered list: a rare match cannot hold a request
 /// forever. The cursor continues from there.
-const PAGES_PER_REQUEST: usize = 50;
+const PAGES_PER_REQUEST: usize = 5;
 
 /// A handle on the queries and orders of people and programs.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Operators {
 
     pub fn list_over_limit(&self, page: CasePage) -> Result<Page<OverLimitLine>, store::Error> {
         let CasePage { cursor, limit } = page;
-        let query = CaseQuery { state: Some(StateFilter::Open), cursor, limit, ..CaseQuery::default() };
+        let query = CaseQuery { state: Some(StateFilter::OverLimit), cursor, limit, ..CaseQuery::default() };
         self.search(&query, |_, case| match &case.state {
             State::Held { action, since, .. } => Some(OverLimitLine {
                 id: case.id.clone(),
@@ -63,11 +63,16 @@ impl Operators {
         pick: impl Fn(&Self, &Case) -> Option<T>,
     ) -> Result<Page<T>, store::Error> {
         let limit = query.limit.map_or(PAGE, CaseLimit::get);
+        // Only a review has a queue and an assignee.
+        let in_review = query.queue.is_some() || query.assignee.as_ref().is_some_and(|by| !by.is_empty());
+        let state = query.state.and_then(StateFilter::state).or(in_review.then_some(CaseState::InReview));
         let filter = CaseFilter {
             policy: query.policy.clone(),
             subject: query.subject.clone(),
             open: query.state.map(|state| state.state() != Some(CaseState::Closed)),
+            state,
             vendor: query.vendor.clone(),
+            text: query.text.clone(),
         };
         let mut items = Vec::new();
         let mut cursor = query.cursor.clone().map(String::from);
@@ -83,19 +88,11 @@ impl Operators {
     }
 
     fn matches(&self, case: &Case, query: &CaseQuery) -> bool {
-        let state = query.state.and_then(StateFilter::state);
         let outcome = query.outcome.as_deref();
-        let text = query.text.as_deref().map(str::to_lowercase);
         let taken_by = |by: &String| assignee(case, self.clock.now()).unwrap_or_default() == *by;
-        state.is_none_or(|state| case.standing() == state)
-            && query.queue.as_deref().is_none_or(|name| queue(case) == Some(name))
+        query.queue.as_deref().is_none_or(|name| queue(case) == Some(name))
             && query.assignee.as_ref().is_none_or(taken_by)
             && outcome.is_none_or(|outcome| case.result.as_deref() == Some(outcome))
-            && text.is_none_or(|text| {
-                case.id.as_str().contains(&text)
-                    || case.subject.display_name().to_lowercase().contains(&text)
-                    || case.subject.text("email").is_some_and(|email| email.to_lowercase().contains(&text))
-            })
     }
 
     fn line(&self, case: &Case) -> CaseLine {
@@ -145,7 +142,16 @@ impl Operators {
                 _ => None,
             },
             holds: all(case.holds.clone()),
+            same_mailbox: self.same_mailbox(&case.subject)?,
         }))
+    }
+
+    /// Returns the other records of cases with a person's mail address.
+    fn same_mailbox(&self, subject: &Subject) -> Result<Vec<SubjectRef>, store::Error> {
+        let Some(mailbox) = search::mailbox(subject) else { return Ok(Vec::new()) };
+        let mut people = self.store.people_of_mailbox(&mailbox)?;
+        people.retain(|other| *other != subject.reference());
+        Ok(people)
     }
 
     /// Returns the holds of cases, on one account or on all.

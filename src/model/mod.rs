@@ -8,6 +8,7 @@ pub mod effect;
 pub mod event;
 pub mod fingerprint;
 pub mod message;
+pub mod search;
 pub mod secret;
 pub mod span;
 pub mod state;

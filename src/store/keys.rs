@@ -1,7 +1,7 @@
 //! Encoding of the state's keys. All keys are in one tree: the first byte names the kind, numbers are big-endian and
 //! texts are escaped. The order of keys is thus the order of listings.
 
-use crate::model::{CaseId, Lane, Pause, SubjectRef, Timestamp};
+use crate::model::{CaseId, CaseState, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
@@ -25,10 +25,14 @@ pub(super) enum Kind {
     Subject = b's',
     /// Vendor execution to case.
     Execution = b'x',
-    /// Vendor account, case.
-    Vendor = b'y',
-    /// Newest first, case.
+    /// Closed or open, newest first, case.
     Listing = b'l',
+    /// Policy, closed or open, newest first, case.
+    ListingOfPolicy = b'C',
+    /// State that needs attention, newest first, case.
+    ListingOfState = b'S',
+    /// Search term, newest first, case.
+    Term = b'T',
     /// Event key to the inbox event.
     Inbox = b'k',
     /// Due, time, event key.
@@ -97,6 +101,13 @@ impl Key {
         }
         self.0.push(0);
         self
+    }
+
+    /// Appends the beginning of a text, for a walk over all texts that begin with it.
+    pub(super) fn begin(self, text: &str) -> Self {
+        let mut key = self.text(text);
+        key.0.pop();
+        key
     }
 
     pub(super) fn byte(mut self, byte: u8) -> Self {
@@ -170,6 +181,28 @@ pub(super) fn is_case(key: &[u8]) -> bool {
     key.first() == Some(&(Kind::Case as u8))
 }
 
+/// Returns whether the key is one of those that follow from a case.
+pub(super) fn follows_from_a_case(key: &[u8]) -> bool {
+    const KINDS: [Kind; 13] = [
+        Kind::Wake,
+        Kind::Call,
+        Kind::Begun,
+        Kind::Open,
+        Kind::Subject,
+        Kind::Execution,
+        Kind::Listing,
+        Kind::ListingOfPolicy,
+        Kind::ListingOfState,
+        Kind::Term,
+        Kind::Hold,
+        Kind::Echo,
+        Kind::Count,
+    ];
+    // Keys of vendor accounts, which earlier versions had.
+    const VENDOR: u8 = b'y';
+    key.first().is_some_and(|first| *first == VENDOR || KINDS.iter().any(|kind| *kind as u8 == *first))
+}
+
 pub(super) fn entry(id: &CaseId, number: u64) -> Vec<u8> {
     Key::new(Kind::Entry).text(id.as_str()).number(number).end()
 }
@@ -239,8 +272,26 @@ pub(super) fn execution(execution: &str) -> Vec<u8> {
     Key::new(Kind::Execution).text(execution).end()
 }
 
-pub(super) fn vendor(account: &str) -> Key {
-    Key::new(Kind::Vendor).text(account)
+pub(super) fn listing(open: bool) -> Key {
+    Key::new(Kind::Listing).byte(u8::from(open))
+}
+
+pub(super) fn listing_of_policy(policy: &str, open: bool) -> Key {
+    Key::new(Kind::ListingOfPolicy).text(policy).byte(u8::from(open))
+}
+
+/// Returns the listing of a state, except of the states that most cases are in.
+pub(super) fn listing_of_state(state: CaseState) -> Option<Key> {
+    match state {
+        CaseState::InReview | CaseState::InGrace | CaseState::OverLimit | CaseState::Stuck => {
+            Some(Key::new(Kind::ListingOfState).text(state.word()))
+        }
+        CaseState::Running | CaseState::Waiting | CaseState::Closed => None,
+    }
+}
+
+pub(super) fn term(term: &str) -> Key {
+    Key::new(Kind::Term).text(term)
 }
 
 pub(super) fn open(policy: &str, key: &str) -> Key {

@@ -18,6 +18,7 @@
 //! | `keys` | key encoding, which defines the order of listings |
 //! | `state` | the one sled tree: checked values, batches, scans |
 //! | `recent` | cache of recently written cases |
+//! | `index` | the keys by which a case is found |
 //! | `projection` | applies a record to the state |
 //! | `asked` | the decision log, by person and by policy |
 //! | `sweeps` | progress of sweeps |
@@ -43,6 +44,7 @@ mod error;
 mod handle;
 mod history;
 mod idempotency;
+mod index;
 mod journal;
 mod keys;
 mod loss;

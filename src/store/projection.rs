@@ -1,17 +1,14 @@
 //! Applies a journal record to the state. The result depends only on the records in their order: a rebuilt state is
 //! equal, key by key.
 
-use std::collections::BTreeMap;
-
 use super::Error;
 use super::commit::{
-    Body, Changed, Commit, Consumed, Deferred, Holding, MARKS_KEPT, Salvage, StoredRevision, Waiting,
+    Body, Changed, Commit, Consumed, Deferred, MARKS_KEPT, Salvage, StoredRevision, Waiting,
 };
 use super::keys::{self, Key, Kind};
 use super::shape::state_word;
 use super::state::Draft;
-use super::values::Summary;
-use super::{asked, requests, shape, sweeps};
+use super::{asked, index, requests, shape, sweeps};
 use crate::case::Case;
 use crate::model::{Event, Timestamp};
 
@@ -36,9 +33,24 @@ fn restore(draft: &mut Draft<'_>, sequence: u64, salvage: &Salvage) -> Result<()
     for (key, payload) in &salvage.restored {
         let key = keys::from_hex(key)
             .ok_or_else(|| Error::Damaged(format!("reading record {sequence} of the journal failed")))?;
+        // Keys that follow from a case are computed, because the version that wrote the record may have had others.
+        if keys::follows_from_a_case(&key) {
+            continue;
+        }
         match payload {
+            Some(payload) if keys::is_case(&key) => {
+                let case = shape::from_json(payload.as_bytes())
+                    .ok_or_else(|| Error::Damaged(format!("record {sequence} holds an unreadable case")))?;
+                replace(draft, &case)?;
+            }
             Some(payload) => draft.put_json(key, payload.clone().into_bytes()),
-            None => draft.remove(key),
+            None => {
+                if keys::is_case(&key) {
+                    let old = draft.case(&key)?;
+                    move_keys(draft, old.as_deref(), None)?;
+                }
+                draft.remove(key);
+            }
         }
     }
     for changed in &salvage.cases {
@@ -94,11 +106,15 @@ fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
     Ok(())
 }
 
-fn change(draft: &mut Draft<'_>, changed: &Changed) -> Result<(), Error> {
-    let case = &changed.case;
-    let old = draft.case(&keys::case(&case.id))?;
-    let before = old.as_deref().map(index).transpose()?.unwrap_or_default();
-    let after = index(case)?;
+/// Replaces the keys that follow from a case, and its part in the counts. `None`: there was none, or is none any more.
+fn move_keys(draft: &mut Draft<'_>, old: Option<&Case>, new: Option<&Case>) -> Result<(), Error> {
+    let keys_of = |case: Option<&Case>| case.map(index::progress).transpose().map(Option::unwrap_or_default);
+    let terms_of = |case: Option<&Case>| case.map(index::terms).transpose().map(Option::unwrap_or_default);
+    let (mut before, mut after) = (keys_of(old)?, keys_of(new)?);
+    if !old.zip(new).is_some_and(|(old, new)| index::same_terms(old, new)) {
+        before.extend(terms_of(old)?);
+        after.extend(terms_of(new)?);
+    }
     for key in before.keys().filter(|key| !after.contains_key(*key)) {
         draft.remove(key.clone());
     }
@@ -107,18 +123,31 @@ fn change(draft: &mut Draft<'_>, changed: &Changed) -> Result<(), Error> {
             draft.put_json(key, payload);
         }
     }
-    let word = |case: &Case| state_word(case.standing());
-    let was = old.as_deref().filter(|case| !case.is_closed()).map(|case| (&case.policy, word(case)));
-    let is = (!case.is_closed()).then(|| (&case.policy, word(case)));
+    let counted = |case: Option<&Case>| {
+        case.filter(|case| !case.is_closed()).map(|case| (case.policy.clone(), state_word(case.standing())))
+    };
+    let (was, is) = (counted(old), counted(new));
     if was != is {
         if let Some((policy, word)) = was {
-            count(draft, policy, word, |count| count.saturating_sub(1))?;
+            count(draft, &policy, word, |count| count.saturating_sub(1))?;
         }
         if let Some((policy, word)) = is {
-            count(draft, policy, word, |count| count + 1)?;
+            count(draft, &policy, word, |count| count + 1)?;
         }
     }
-    draft.put(keys::case(&case.id), case)?;
+    Ok(())
+}
+
+/// Writes a case and the keys that follow from it.
+fn replace(draft: &mut Draft<'_>, case: &Case) -> Result<(), Error> {
+    let old = draft.case(&keys::case(&case.id))?;
+    move_keys(draft, old.as_deref(), Some(case))?;
+    draft.put(keys::case(&case.id), case)
+}
+
+fn change(draft: &mut Draft<'_>, changed: &Changed) -> Result<(), Error> {
+    let case = &changed.case;
+    replace(draft, case)?;
     for entry in &changed.entries {
         draft.put(keys::entry(&case.id, entry.number), entry)?;
     }
@@ -142,60 +171,6 @@ fn count(draft: &mut Draft<'_>, policy: &str, word: &str, new: impl Fn(u64) -> u
         new => draft.put(key, &(policy.to_owned(), word.to_owned(), new))?,
     }
     Ok(())
-}
-
-/// Returns all index keys of a case, computed from the case alone.
-fn index(case: &Case) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
-    let id = case.id.as_str();
-    let own = shape::json(&case.id)?;
-    let open = !case.is_closed();
-    let subject = case.subject.reference();
-    let mut index = BTreeMap::new();
-    if let Some(at) = case.wake_at() {
-        index.insert(Key::new(Kind::Wake).time(at).text(id).end(), own.clone());
-    }
-    for (number, pending) in &case.calls {
-        let at = u64::from(*number);
-        match pending.begun {
-            None => {
-                let lane = keys::lane_byte(pending.action.lane());
-                let key = Key::new(Kind::Call).byte(lane).time(pending.due).text(id).number(at).end();
-                index.insert(key, shape::json(&(case.id.clone(), *number))?);
-            }
-            Some(_) => {
-                let key = Key::new(Kind::Begun).text(id).number(at).end();
-                index.insert(key, shape::json(&(case.id.clone(), *number, pending.attempt))?);
-            }
-        }
-    }
-    if open {
-        let key = keys::open(&case.policy, &case.key).time_descending(case.opened_at).text(id).end();
-        index.insert(key, own.clone());
-        index.insert(keys::subject(&subject).text(id).end(), own.clone());
-    }
-    let person = &case.subject.person();
-    if !case.holds.is_empty() {
-        let holding = Holding {
-            case: case.id.clone(),
-            policy: case.policy.clone(),
-            subject: subject.clone(),
-            closed: !open,
-            holds: case.holds.clone(),
-        };
-        index.insert(keys::hold(person).text(id).end(), shape::json(&holding)?);
-    }
-    if !case.echoes.is_empty() {
-        index
-            .insert(keys::echo(person).text(id).end(), shape::json(&(case.id.clone(), case.echoes.clone()))?);
-    }
-    for (execution, account) in &case.sessions {
-        index.insert(keys::execution(execution), own.clone());
-        index.insert(keys::vendor(account).text(id).end(), own.clone());
-    }
-    let summary = Summary { case: case.id.clone(), policy: case.policy.clone(), subject, open };
-    let listing = Key::new(Kind::Listing).time_descending(case.opened_at).text(id).end();
-    index.insert(listing, shape::json(&summary)?);
-    Ok(index)
 }
 
 /// Receives an event once: drops it if it or a dedupe alias was received before. New events sort before deferred ones,

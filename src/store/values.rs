@@ -1,7 +1,7 @@
 //! Values of the state that only the store reads.
 
 use super::journal::Head;
-use crate::model::{CaseId, SubjectRef, Timestamp, Verdict};
+use crate::model::{Timestamp, Verdict};
 
 /// The state's progress, and a sum over all its values: a lost or duplicated value changes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -12,15 +12,6 @@ pub(super) struct Meta {
     pub(super) sum: u64,
     /// The end of the last fully applied frame; identifies the source journal.
     pub(super) head: Head,
-}
-
-/// The case data for listings, which avoids reading the case.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Summary {
-    pub(super) case: CaseId,
-    pub(super) policy: String,
-    pub(super) subject: SubjectRef,
-    pub(super) open: bool,
 }
 
 /// The location of a verdict.

@@ -11,6 +11,7 @@
 //! | `model` | random commits compared with a plain map |
 //! | `reads` | queries find committed data |
 //! | `salvage` | damage in the middle, and the cases that it touches |
+//! | `search` | lists and searches of cases |
 //! | `support` | minimal valid records |
 #![allow(
     clippy::expect_used,
@@ -31,4 +32,5 @@ mod loss;
 mod model;
 mod reads;
 mod salvage;
+mod search;
 mod support;

@@ -1,8 +1,11 @@
 //! Queries for other rooms, each a walk over one listing of the state.
 
 mod asked;
+mod cases;
 mod requests;
 mod sweeps;
+
+pub use cases::{CaseFilter, is_cursor};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +15,6 @@ use super::handle::Store;
 use super::keys::{self, Key, Kind, time_at};
 use super::shape::{Stored, state_of};
 use super::state::State;
-use super::values::Summary;
 use super::{AcceptedLoss, Error};
 use crate::case::{Case, Echo, Entry};
 use crate::model::{CaseId, DocumentUse, EffectKind, Enrolment, Event, Lane, Pause, SubjectRef, Timestamp};
@@ -23,17 +25,6 @@ const MOST_PEOPLE: usize = 20;
 
 /// The due items, and the time of the next one.
 type Due<T> = (Vec<T>, Option<Timestamp>);
-
-/// Filter for a list of cases.
-#[derive(Debug, Clone, Default)]
-pub struct CaseFilter {
-    pub policy: Option<String>,
-    /// A subject's id, or its reference such as `registration/17`.
-    pub subject: Option<String>,
-    pub open: Option<bool>,
-    /// Vendor execution or account id.
-    pub vendor: Option<String>,
-}
 
 impl Store {
     pub(super) fn state(&self) -> &State {
@@ -54,73 +45,6 @@ impl Store {
     pub fn entries(&self, id: &CaseId, from: u64, limit: usize) -> Result<Vec<Entry>, Error> {
         let prefix = Key::new(Kind::Entry).text(id.as_str()).end();
         self.some(&prefix, &keys::entry(id, from), limit)
-    }
-
-    /// Returns cases, newest first. `cursor` is the value that the previous page returned.
-    pub fn cases(
-        &self,
-        filter: &CaseFilter,
-        cursor: Option<&str>,
-        limit: usize,
-    ) -> Result<(Vec<Case>, Option<String>), Error> {
-        if let Some(vendor) = &filter.vendor {
-            return self.cases_of_vendor(filter, vendor, limit);
-        }
-        let prefix = Key::new(Kind::Listing).end();
-        let from = cursor.and_then(from_cursor).unwrap_or_else(|| prefix.clone());
-        let (mut found, mut next) = (Vec::new(), None);
-        self.state().walk(&prefix, &from, &mut |key, summary: Summary| {
-            if !matches(filter, &summary) {
-                return true;
-            }
-            if found.len() == limit {
-                next = Some(keys::hex(key));
-                return false;
-            }
-            found.push(summary.case);
-            true
-        })?;
-        let mut cases = Vec::with_capacity(found.len());
-        for id in found {
-            match self.case(&id) {
-                Ok(case) => cases.extend(case),
-                // The damage was logged and counted; the remaining cases are still listed.
-                Err(Error::Damaged(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok((cases, next))
-    }
-
-    /// Returns a person's cases at a vendor. They are few: one page holds them.
-    fn cases_of_vendor(
-        &self,
-        filter: &CaseFilter,
-        vendor: &str,
-        limit: usize,
-    ) -> Result<(Vec<Case>, Option<String>), Error> {
-        let prefix = keys::vendor(vendor).end();
-        let mut ids: Vec<CaseId> = self.some(&prefix, &prefix, usize::MAX)?;
-        ids.extend(self.case_by_execution(vendor)?);
-        ids.sort_unstable();
-        ids.dedup();
-        let mut cases = Vec::new();
-        for id in ids {
-            cases.extend(self.case(&id)?.filter(|case| {
-                matches(
-                    filter,
-                    &Summary {
-                        case: case.id.clone(),
-                        policy: case.policy.clone(),
-                        subject: case.subject.reference(),
-                        open: !case.is_closed(),
-                    },
-                )
-            }));
-        }
-        cases.sort_by(|a, b| b.opened_at.cmp(&a.opened_at).then_with(|| a.id.cmp(&b.id)));
-        cases.truncate(limit);
-        Ok((cases, None))
     }
 
     /// Returns the open case of a policy with this key; the newest if there are several.
@@ -318,25 +242,4 @@ impl Store {
         })?;
         Ok((due, next))
     }
-}
-
-fn matches(filter: &CaseFilter, summary: &Summary) -> bool {
-    let subject = |wanted: &String| {
-        let subject = &summary.subject;
-        let without = SubjectRef { source: String::new(), ..subject.clone() };
-        [subject.id.clone(), subject.person(), subject.to_string(), without.to_string()].contains(wanted)
-    };
-    filter.policy.as_ref().is_none_or(|policy| summary.policy == *policy)
-        && filter.subject.as_ref().is_none_or(subject)
-        && filter.open.is_none_or(|open| summary.open == open)
-}
-
-/// Returns whether a text is a valid cursor of `Store::cases`.
-pub fn is_cursor(text: &str) -> bool {
-    from_cursor(text).is_some()
-}
-
-/// Parses a cursor. An invalid one starts at the beginning.
-fn from_cursor(cursor: &str) -> Option<Vec<u8>> {
-    keys::from_hex(cursor).filter(|key| key.first() == Some(&(Kind::Listing as u8)))
 }

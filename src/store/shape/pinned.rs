@@ -19,7 +19,6 @@ use crate::store::commit::{Commit, Consumed, Holding, PolicyOrder, StoredRevisio
 use crate::store::commit::{SweepPart, SweepRun, SweepState};
 use crate::store::values::Meta;
 use crate::store::values::Pointer;
-use crate::store::values::Summary;
 
 /// Reads an example and writes it again.
 type Again = fn(&str) -> Option<String>;
@@ -47,7 +46,7 @@ fn shapes() -> Shapes {
     let mut all = Shapes::default();
     // Content of records, then additional values of the state.
     <(Commit, AcceptedLoss, Salvage)>::describe(&mut all);
-    <(Meta, Summary, Holding)>::describe(&mut all);
+    <(Meta, Holding)>::describe(&mut all);
     <(Waiting, Pointer, Consumed)>::describe(&mut all);
     <(PolicyOrder, StoredRevision, Keyed)>::describe(&mut all);
     <(SweepState, SweepRun, SweepPart)>::describe(&mut all);

@@ -12,7 +12,6 @@ use crate::store::commit::{Holding, Waiting as Inbox};
 use crate::store::journal::Head;
 use crate::store::values::Meta;
 use crate::store::values::Pointer;
-use crate::store::values::Summary;
 
 /// Written as `SEQUENCE:HASH`.
 impl Stored for Head {
@@ -47,13 +46,6 @@ const OVER_LIMIT: &str = "held";
 pub fn state_of(word: String) -> String {
     if word == OVER_LIMIT { CaseState::OverLimit.word().to_owned() } else { word }
 }
-
-record! { "summary": Summary {
-    "case" => case: CaseId,
-    "policy" => policy: String,
-    "subject" => subject: SubjectRef,
-    "open" => open: bool,
-} }
 
 record! { "holding": Holding {
     "case" => case: CaseId,
