@@ -69,6 +69,9 @@ pub struct CaseSheet {
     pub stuck_because: Option<String>,
     /// What the case holds against the person.
     pub holds: Vec<Hold>,
+    /// Other records with the person's mail address, of any identity provider, from all cases. Only shown: nothing is
+    /// decided by it.
+    pub same_mailbox: Vec<SubjectRef>,
 }
 
 /// A call that has not ended.
@@ -94,7 +97,8 @@ pub struct CaseQuery {
     pub state: Option<StateFilter>,
     /// Result of closed cases.
     pub outcome: Option<String>,
-    /// Part of a name, a mail address or a case id.
+    /// Beginning of a word of the name, of the mail address, the user name, or of an id: the subject's, the case's, or an
+    /// execution or account id at the vendor. Case and accents do not matter.
     pub text: Option<String>,
     /// The queue of a review.
     pub queue: Option<String>,

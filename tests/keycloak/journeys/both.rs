@@ -94,6 +94,17 @@ async fn everybody_goes_where_their_source_says() {
     found.sort();
     let expected = [("employees", "staff/registration"), ("registration-proofing", "onelogin/registration")];
     assert_eq!(found, expected.map(|(policy, of)| (policy, of.to_owned())), "{cases:#?}");
+    // Each case shows the other record of the mailbox.
+    for case in &cases {
+        let sheet = scene.world.get(&format!("/v1/cases/{}", text(&case["id"]))).await;
+        let others: Vec<&Value> = cases.iter().filter(|other| other["id"] != case["id"]).collect();
+        assert_eq!(sheet["same_mailbox"].as_array().unwrap().len(), others.len(), "{sheet}");
+        for (shown, other) in sheet["same_mailbox"].as_array().unwrap().iter().zip(others) {
+            for part in ["source", "type", "id"] {
+                assert_eq!(shown[part], other["subject"][part]);
+            }
+        }
+    }
 }
 
 fn text(value: &Value) -> &str {
