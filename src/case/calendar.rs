@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn business_days_count_in_the_hours_of_the_calendar() {
+    fn business_days_count_only_calendar_hours() {
         let berlin = calendar(Tz::Europe__Berlin, "MTWTF--", Some((9, 17)));
         for (start, span, end, why) in [
             ("2026-01-05T09:00:00Z", "2bd", "2026-01-07T09:00:00Z", "Monday to Wednesday"),
@@ -166,7 +166,7 @@ mod tests {
 
     /// Covers every ten minutes of the days around each clock change.
     #[test]
-    fn a_later_start_or_one_more_day_is_never_due_earlier() {
+    fn a_later_start_or_a_longer_span_is_never_due_earlier() {
         let years = [
             (Tz::Europe__Berlin, "2026-01-01T00:00:00Z"),
             (Tz::Australia__Lord_Howe, "2026-01-01T00:00:00Z"),

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_reads_back_and_no_other_does() {
+    fn only_an_issued_link_token_is_valid() {
         let case = CaseId("case-1".to_owned());
         let token = links().token(&case, LinkKind::Verify, 2);
         assert_eq!(links().read(&token), Some((case.clone(), LinkKind::Verify, 2)));

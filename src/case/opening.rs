@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registration_and_its_account_are_one_person_of_one_provider() {
+    fn a_registration_and_its_account_have_one_identity_per_provider() {
         let account = |source| known_as(&subject(source, SubjectKind::User, "7", None));
         let registered = known_as(&subject("staff", SubjectKind::Registration, "r1", Some("7")));
         assert_eq!(registered, account("staff"));

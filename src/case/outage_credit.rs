@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_that_overlap_count_once_and_only_within_the_stretch() {
+    fn overlapping_outages_are_credited_once_within_the_interval() {
         let at = |hour: i64| Timestamp::UNIX_EPOCH + TimeDelta::hours(hour);
         let pause = |who: &str, from: i64, until: Option<i64>| Pause {
             who: who.to_owned(),

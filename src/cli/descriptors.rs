@@ -47,7 +47,7 @@ fn raised() -> usize {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn descriptors_are_kept_for_what_is_not_a_connection() {
+    fn some_descriptors_are_not_used_for_connections() {
         for (limit, listeners, expected) in [
             (1_024, 1, 512),
             (1_024, 2, 256),

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shapes_of_a_file() {
+    fn an_event_file_is_json_json_lines_or_an_array() {
         for (text, expected) in [
             (r#"{"id":"1"}"#, Ok(1)),
             ("{\n  \"id\": \"1\"\n}\n", Ok(1)),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_keeps_the_limits() {
+    fn batches_stay_within_the_size_limits() {
         let sizes = |event: &str, count: usize| -> Vec<usize> {
             batches(&vec![event; count]).iter().map(Vec::len).collect()
         };

@@ -212,7 +212,7 @@ mod tests {
     use super::{csv, number};
 
     #[test]
-    fn cells_are_quoted_and_no_formula_is_left() {
+    fn csv_cells_are_quoted_and_formulas_are_escaped() {
         let check = |cells: &[&str], line: &str| {
             let row: Vec<String> = cells.iter().map(|cell| (*cell).to_owned()).collect();
             assert_eq!(csv(&row), format!("{line}\r\n"));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_are_told_apart() {
+    fn numbers_have_thousands_separators() {
         for (given, shown) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(number(given), shown);
         }

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_and_argument_has_a_text() {
+    fn every_command_and_argument_has_help_text() {
         let mut found = Vec::new();
         without_text(&Cli::command(), "", &mut found);
         assert!(found.is_empty(), "without a text: {found:#?}");

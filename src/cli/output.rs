@@ -94,7 +94,7 @@ pub fn name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn names_neither_move_a_terminal_nor_fill_it() {
+    fn names_are_escaped_and_truncated_for_terminals() {
         for (typed, expected) in [
             ("Ada Example", "Ada Example"),
             ("\u{1b}[2JAda", "\u{fffd}[2JAda"),

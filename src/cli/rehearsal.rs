@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_factor_with_or_without_an_origin() {
+    fn a_clock_factor_parses_with_and_without_an_origin() {
         assert_eq!("60".parse(), Ok(Rehearsal { factor: 60, origin: None }));
         assert!(
             "60@2026-01-05T09:00:00Z".parse::<Rehearsal>().is_ok_and(|rehearsal| rehearsal.origin.is_some())

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_file_has_the_defaults() {
+    fn a_minimal_file_gets_the_defaults() {
         let config = parse(SMALLEST).unwrap();
         assert_eq!(config.listen.port(), 8470);
         assert_eq!(config.store, "sled:/var/lib/proofd");
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_has_its_place() {
+    fn an_error_has_line_and_column() {
         check_mistake(&format!("{SMALLEST}lisen: 1\n"), 2, 1, "unknown field `lisen`");
         check_mistake(&format!("{SMALLEST}listen: here\n"), 2, 1, "invalid socket address");
         check_mistake("public_url: [\n", 1, 13, "this `[` is not closed");
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_with_a_secret_is_not_shown() {
+    fn an_error_hides_lines_with_secrets() {
         let text = format!(
             "{SMALLEST}access:\n  tokens:\n    - {{name: a, role: admin, tokn: hunter2, token: x}}\n"
         );

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_have_rules() {
+    fn invalid_tokens_are_refused() {
         let long = "0123456789-0123456789";
         for (tokens, says) in [
             (format!("  - {{name: a, role: desk, token: {long}}}\n"), None),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_announced_four_weeks_before() {
+    fn token_expiry_is_warned_about_four_weeks_ahead() {
         let access = access("  - {name: a, role: desk, token: x, expires: 2027-06-30}\n");
         for (now, over) in [
             ("2027-06-01T23:59:59Z", None),

@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_stays_under_its_base() {
+    fn a_request_path_stays_below_the_base_url() {
         const BASE: &str = "https://x.example/api";
         check(BASE, "", Ok("https://x.example/api"));
         check(BASE, "/tickets", Ok("https://x.example/api/tickets"));
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_checked() {
+    fn invalid_headers_are_refused() {
         for (name, text, says) in [
             ("X-Key", "k", ""),
             ("Host", "x", "configuration cannot set"),

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_to_wait_is_read_in_every_form_and_has_an_upper_bound() {
+    fn retry_after_is_parsed_in_every_form_and_capped() {
         let date = ("date", "Mon, 30 Nov 2026 10:00:00 GMT");
         for (status, headers, seconds) in [
             (429, vec![("retry-after", "120")], Some(120)),

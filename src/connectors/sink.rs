@@ -168,14 +168,14 @@ mod tests {
 
     /// The example in the tests of the specification's own libraries.
     #[test]
-    fn the_signature_of_the_standard() {
+    fn the_signature_matches_the_standard_webhooks_example() {
         let key = Key::new(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).unwrap();
         let signature = key.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature.unwrap(), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
     #[test]
-    fn a_secret_is_of_the_standard() {
+    fn a_secret_must_be_a_standard_webhooks_secret() {
         for (text, good) in [
             ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true),
             ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", false),

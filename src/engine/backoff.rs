@@ -25,7 +25,7 @@ mod tests {
     use chrono::TimeDelta;
 
     #[test]
-    fn nobody_comes_back_before_the_other_side_asks_for_it() {
+    fn a_retry_never_precedes_retry_after() {
         let asks = |seconds| Failure::unavailable("busy").waiting(seconds);
         for (failures, failure, least, most) in [
             (1, None, 4, 5),

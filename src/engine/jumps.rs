@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_jumps_is_not_believed_at_once() {
+    fn a_clock_jump_must_be_confirmed() {
         let minutes = |minutes: u64| Some(Duration::from_secs(60 * minutes));
         let skipped = |from, until| {
             Time::Skipped(Pause { who: Pause::DAEMON.to_owned(), from: at(from), until: Some(at(until)) })

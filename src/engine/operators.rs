@@ -267,7 +267,7 @@ mod tests {
 
     /// A cursor that the store cannot parse would show the first page again.
     #[test]
-    fn the_store_knows_every_cursor_that_the_api_takes() {
+    fn the_store_parses_every_cursor_that_the_api_accepts() {
         for text in ["6c", "6c00ff", "6c0", "6b00", "", "00", "6cxx", "6C00"] {
             assert!(CaseCursor::new(text).is_err() || is_cursor(text), "{text}");
         }

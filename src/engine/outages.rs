@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_is_down_after_failures_over_a_while_and_back_at_its_first_answer() {
+    fn an_outage_starts_after_lasting_failures_and_ends_with_a_success() {
         let pauses = Known::default();
         for (minute, answered, begins_or_ends) in [
             (0, false, None),

@@ -385,7 +385,7 @@ mod tests {
     use super::mark_name;
 
     #[test]
-    fn the_name_of_a_mark_binds_it_to_this_host_where_it_can() {
+    fn a_secure_cookie_has_the_host_prefix() {
         let session = "0123456789abcdef0123456789abcdef";
         assert_eq!(mark_name(session, true), "__Host-proofd-0123456789abcdef");
         assert_eq!(mark_name(session, false), "proofd-0123456789abcdef");

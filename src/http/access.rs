@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_opens_what_it_names_and_admin_opens_all() {
+    fn a_role_grants_its_routes_and_admin_grants_all() {
         let now = "2027-06-30T12:00:00Z";
         check(now, "", &[Role::Viewer], Err(401));
         check(now, "Bearer wrong", &[Role::Viewer], Err(401));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_accepted_until_the_end_of_its_last_day() {
+    fn a_token_is_valid_until_the_end_of_its_last_day() {
         check("2027-06-30T23:59:59Z", "Bearer t3", &[Role::Viewer], Ok("temp"));
         check("2027-07-01T00:00:00Z", "Bearer t3", &[Role::Viewer], Err(401));
         check("2027-07-01T00:00:00Z", "Bearer t1", &[Role::Author], Ok("ci"));

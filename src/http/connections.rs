@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_idle_connection_makes_room() {
+    fn the_oldest_idle_connection_is_closed_first() {
         check(&[
             Comes("192.0.2.1", None),
             Comes("192.0.2.1", None),
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_has_its_share_and_takes_from_nobody_else() {
+    fn connections_are_limited_per_address() {
         check(&[
             Comes("192.0.2.9", None),
             Comes("192.0.2.1", None),

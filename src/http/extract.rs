@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_does_not_fit_names_its_parameter() {
+    fn an_invalid_query_error_names_the_parameter() {
         for (query, wrong) in [
             ("", None),
             ("policy=a%20b&limit=500&state=in_review&cursor=6c0a", None),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_does_not_fit_names_its_member() {
+    fn an_invalid_body_error_names_the_member() {
         let whole = r#"{"policy":"p","subject":{"type":"user","id":"1"},"reason":"r"}"#;
         for (body, expected) in [
             (whole.to_owned(), Ok(())),

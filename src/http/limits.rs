@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_lets_a_burst_through_and_then_its_rate() {
+    fn a_bucket_allows_a_burst_then_its_rate() {
         let rate = Rate { burst: 3, every: TimeDelta::milliseconds(100) };
         check(
             rate,
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_are_forgotten_first_and_no_more_than_so_many_are_kept() {
+    fn the_number_of_buckets_is_bounded_and_the_oldest_are_dropped() {
         let rate = Rate { burst: 1, every: TimeDelta::hours(1) };
         let hour = 3_600_000;
         check(
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_a_network_where_one_client_has_a_network() {
+    fn ipv6_addresses_of_one_network_are_one_client() {
         for (one, other, same) in [
             ("192.0.2.1", "192.0.2.1", true),
             ("192.0.2.1", "192.0.2.2", false),

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_is_described_whole() {
+    fn every_operation_is_documented() {
         let routes = AppState::routes();
         let ids: BTreeSet<_> = routes.iter().map(id).collect();
         assert_eq!(ids.len(), routes.len(), "{ids:?}");
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_document_is_the_generated_one() {
+    fn the_committed_openapi_document_is_current() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
         let generated = serde_json::to_string_pretty(&document()).unwrap() + "\n";
         if std::env::var_os("UPDATE_EXPECTED").is_some() {

@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mark_of_a_browser_is_kept_from_scripts_and_other_hosts() {
+    fn the_session_cookie_is_http_only_and_host_only() {
         let mark = |secure| {
             let (name, value) = ("n".to_owned(), "v".to_owned());
             let mark = Some(Mark { name, value, seconds: 900, secure });
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_found_among_others_by_its_whole_name() {
+    fn a_cookie_is_found_by_its_exact_name() {
         let mut headers = HeaderMap::new();
         for text in ["a=1; __Host-b=2=3", "c=4;d=5"] {
             headers.append(header::COOKIE, HeaderValue::from_static(text));

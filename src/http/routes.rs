@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_on_access_has_every_route_with_its_roles() {
+    fn the_access_page_lists_every_route_with_its_roles() {
         let page = include_str!("../../docs/access.md");
         let routes: Vec<Route> = outside().into_iter().chain(inside()).collect();
         for route in &routes {

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_tokens_of_one_person_are_one_person() {
+    fn two_tokens_of_one_person_count_as_one_person() {
         let actor = |name: &str, person: &str, known_as: &[&str]| Actor {
             name: name.to_owned(),
             person: Some(person).filter(|id| !id.is_empty()).map(str::to_owned),

@@ -390,7 +390,7 @@ mod tests {
     use super::{AccountChange, EffectKind, EffectShape, RoleChange};
 
     #[test]
-    fn rows_agree_with_each_other() {
+    fn the_rows_of_the_verb_table_are_consistent() {
         let words: BTreeSet<_> = EffectKind::ALL.iter().map(|kind| kind.word()).collect();
         assert_eq!(words.len(), EffectKind::ALL.len(), "a word names one effect");
         for kind in EffectKind::ALL {

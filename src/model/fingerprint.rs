@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_the_same_however_its_number_is_written() {
+    fn a_document_fingerprint_ignores_number_formatting() {
         let one = under("k").document(Some("PASSPORT"), Some("AUT"), "P1234567");
         let table = [
             (Some("PASSPORT"), Some("AUT"), "p 123-4567", true),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_registered_is_not_an_empty_text() {
+    fn a_missing_field_differs_from_an_empty_field() {
         let of = |field: &str, value: Option<&str>| under("k").registered(field, value);
         assert_ne!(of("first_name", None), of("first_name", Some("")));
         assert_ne!(of("first_name", Some("anna")), of("last_name", Some("anna")));

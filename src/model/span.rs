@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_reads_as_it_is_written() {
+    fn a_span_round_trips() {
         for text in ["30s", "30m", "12h", "13d", "2w", "2y", "2bd", "0s"] {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
         }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_span_is_refused() {
+    fn invalid_spans_are_refused() {
         for text in
             ["", "5", "d", "-1d", "1.5h", "5 parsecs", "1 d", "99999999999999999999d", "200y", "1001bd"]
         {

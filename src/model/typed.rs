@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_the_same_name_without_what_cannot_be_seen() {
+    fn invisible_characters_are_removed_from_names() {
         for (typed, expected) in [
             ("Ada Example", "Ada Example"),
             ("Jose\u{301}", "José"),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_says_so_and_equals_nothing_else() {
+    fn truncated_names_are_marked_and_stay_distinct() {
         let long = "x".repeat(5_000);
         let cut = name(&long);
         assert_eq!((cut.chars().count(), cut.ends_with('…')), (LONGEST_NAME, true));
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_itself_or_none() {
+    fn an_address_is_kept_unchanged_or_refused() {
         for text in
             ["ada@example.com", "jose\u{301}@example.com", "ada.b+c@xn--exmple-cua.com", "line\nbreak"]
         {
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_bounded_in_every_place() {
+    fn fields_are_bounded_in_depth_count_and_length() {
         let deep = (0..40).fold(json!("x"), |inner, _| json!([inner]));
         let many: Fields = (0..2_000).map(|number| (format!("f{number}"), json!(number))).collect();
         let typed = json!({
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_that_a_program_makes_a_link_of() {
+    fn names_contain_nothing_that_clients_turn_into_links() {
         for (typed, expected) in [
             ("Ada Example", "Ada Example"),
             ("J.R.R. Tolkien", "J. R. R. Tolkien"),
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_line() {
+    fn control_characters_are_replaced_in_a_line() {
         for (typed, longest, expected) in [
             ("a\nb\tc  d", 10, "a b c d"),
             ("a\u{1b}]8;;x\u{7}b", 20, "a\u{fffd}]8;;x\u{fffd}b"),

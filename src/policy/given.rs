@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_up_field_is_one_of_the_schema_and_of_its_kind() {
+    fn given_fields_match_the_schema() {
         let login = fields_of_event(&EventType::new("login.risk"));
         for (known, given, expected) in [
             (&login[..], json!({"score": 70, "new_device": true, "reasons": ["x"], "data": {"a": 1}}), None),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn typed_values_and_fields_over_fields() {
+    fn given_values_are_typed_and_override_read_fields() {
         let field = |name: &str| USER.iter().find(|field| field.name == name);
         for (name, text, expected) in [
             ("department", "17", json!("17")),

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actions_are_read_in_the_shape_of_steps_and_nothing_else_is() {
+    fn act_accepts_only_actions_in_step_form() {
         let may = ["suspend", "set", "assign_role", "call", "notify", "update_user"];
         let may = may.map(|word| EffectKind::of_word(word).unwrap());
         let people = People::default();

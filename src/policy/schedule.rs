@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn crontab_lines_mean_what_a_crontab_means() {
+    fn cron_lines_are_parsed_like_crontab() {
         // 5 January 2026 is a Monday.
         for (line, expected) in [
             ("0 2 * * 1", "2026-01-05T02:00:00+00:00"),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_refused_with_what_to_do() {
+    fn invalid_cron_lines_are_refused_with_a_fix() {
         for (line, says) in [
             ("0 0 2 * * 1", "five fields"),
             ("", "five fields"),

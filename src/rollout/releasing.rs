@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn somebody_else_than_the_author_releases() {
+    fn the_author_of_an_edit_cannot_release_it() {
         let dana = Actor { name: "dana-1".to_owned(), ..Actor::person("dana", [""; 0]) };
         let other_token = Actor { name: "dana-2".to_owned(), ..Actor::person("DANA", [""; 0]) };
         let devi = Actor::person("devi", [""; 0]);

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_link_on_the_way_is_known() {
+    fn every_symlink_on_the_path_is_watched() {
         let dir = tempfile::tempdir().unwrap();
         let base = std::fs::canonicalize(dir.path()).unwrap();
         std::fs::create_dir_all(base.join("releases/one/tree")).unwrap();

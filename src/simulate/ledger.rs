@@ -100,7 +100,7 @@ mod tests {
     use super::{Ledger, Record, System};
 
     #[test]
-    fn a_reader_sees_whole_lines_only_and_a_reopened_file_goes_on() {
+    fn a_reader_gets_whole_lines_and_a_reopened_ledger_continues() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.jsonl");
         let record = |what: &str| Record {

@@ -410,7 +410,7 @@ mod tests {
     proptest! {
         /// However an answer is damaged: no panic, and no check passes that Jumio did not pass.
         #[test]
-        fn damage_never_passes(damage in proptest::collection::vec((any::<proptest::sample::Index>(), odd()), 0..4)) {
+        fn a_damaged_result_never_passes(damage in proptest::collection::vec((any::<proptest::sample::Index>(), odd()), 0..4)) {
             let mut answer = passed();
             for (index, value) in damage {
                 let mut found = Vec::new();
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn undamaged() {
+    fn an_undamaged_result_is_read_completely() {
         let proof = proof(serde_json::from_value(passed()).unwrap()).unwrap();
         assert_eq!(proof.reasons, ["REPEATED_FACE"]);
         assert_eq!(proof.same_face, ["earlier"]);

@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lifetimes() {
+    fn session_lifetimes_are_clamped() {
         for (seconds, expected) in [
             (0, "5m"),
             (-1, "5m"),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn locales() {
+    fn locales_are_mapped_to_supported_ones() {
         for (tag, expected) in [
             ("de", Some("de")),
             ("de-AT", Some("de")),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn keys() {
+    fn workflow_keys_are_numbers_where_possible() {
         for (workflow, expected) in
             [("10011", json!(10011)), ("3", json!(3)), ("007", json!("007")), ("wf-a", json!("wf-a"))]
         {

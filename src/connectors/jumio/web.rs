@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn people_are_sent_only_to_the_hosts_of_the_region() {
+    fn redirects_go_only_to_hosts_of_the_region() {
         let web = Web::region("emea-1");
         let table = [
             ("https://acme.web.emea-1.jumio.ai/web/v4/app?authorizationToken=x&locale=en", true),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_in_the_place_of_a_region_allow_their_own_hosts_and_a_list_more() {
+    fn custom_urls_allow_their_own_hosts_and_listed_hosts() {
         let urls = Urls {
             auth: url("https://gate.example.com:8443/auth"),
             account: url("https://gate.example.com:8443/account"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allow_list_takes_host_names_only() {
+    fn the_allow_list_accepts_host_names_only() {
         for host in [
             "",
             "*",

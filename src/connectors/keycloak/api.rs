@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_read_in_every_form() {
+    fn error_bodies_are_parsed_in_every_form() {
         for (body, keycloaks, field) in [
             (r#"{"error":"User not found"}"#, true, None),
             (r#"{"errorMessage":"User is disabled"}"#, true, None),
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_becomes_a_failure_that_names_the_thing() {
+    fn a_failure_names_the_missing_or_conflicting_resource() {
         use FailureKind::{Refused, Unavailable};
         let url = url::Url::parse("http://127.0.0.1:9").unwrap();
         let api = Api::new(&url, "staff", "proofd".to_owned(), Secret::new("x"), Arc::new(Never)).unwrap();
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_request_names_the_missing_right() {
+    fn a_forbidden_request_names_the_missing_role() {
         for (path, needs) in [
             (&["admin-events"][..], "view-events"),
             (&["clients", "c", "roles"], "view-clients"),

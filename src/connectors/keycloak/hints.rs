@@ -327,7 +327,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
-    fn a_role_has_turned_if_it_was_not_so_before_and_is_so_now() {
+    fn a_role_change_is_reported_only_if_membership_changed() {
         let held = BTreeSet::from(["r".to_owned()]);
         let none = BTreeSet::new();
         for (given, before, now, turned) in [
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_account_tells_what_differs_from_the_read_one() {
+    fn an_account_update_reports_only_changed_fields() {
         let known = |enabled: bool| Known {
             enabled,
             values: [("email", "a@x"), ("username", "a"), ("dept", "1")]

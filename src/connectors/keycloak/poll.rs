@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn every_event_is_returned_once_however_times_coincide() {
+    fn events_with_equal_timestamps_are_returned_once() {
         let many = i64::from(PAGE) * 9 + 54;
         for (name, times) in [
             ("none", vec![]),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_event_inside_the_overlap_is_found() {
+    fn a_late_event_within_the_overlap_is_returned() {
         let mut store = store([0, 100_000]);
         let mut place = Place::new(0);
         read_all(&store, &mut place, 200_000);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_the_future_does_not_move_the_position_past_now() {
+    fn a_future_event_does_not_move_the_cursor_past_now() {
         let mut store = store([1_000, 9_000_000]);
         let mut place = Place::new(0);
         read_all(&store, &mut place, 2_000);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_are_gone_are_noticed() {
+    fn cleared_events_are_detected() {
         let mut place = Place::new(0);
         let page = store([1_000]);
         assert!(!place.take(&page, 2_000).lost);

@@ -263,7 +263,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn the_credential_tells_whose_doing_an_event_is() {
+    fn the_credential_determines_the_origin_of_an_event() {
         let own = Credential::new("onelogin".to_owned(), "ours".to_owned());
         let origin = |number: u32, client: &Value| {
             let record = json!({"event_type_id": number, "user_id": 7, "client_id": client,

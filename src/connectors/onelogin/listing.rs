@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asks_while_a_list_is_read_gets_the_next_one_together_with_the_others() {
+    async fn requests_during_a_read_share_the_next_read() {
         let (listing, reads, go) =
             (Arc::new(Listing::default()), Arc::new(AtomicUsize::new(0)), Semaphore::new(0));
         let go = Arc::new(go);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reader_that_goes_away_leaves_the_reading_to_the_next() {
+    async fn a_cancelled_read_is_taken_over_by_the_next_waiter() {
         let listing = Listing::default();
         let mut gone = Box::pin(listing.read_after_now(std::future::pending));
         assert!(futures::poll!(&mut gone).is_pending());
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_told_to_all_who_waited_for_it_and_to_nobody_later() {
+    async fn a_failure_reaches_current_waiters_only() {
         let listing = Listing::default();
         let failed = || async { Err(Failure::unavailable("down")) };
         let mut first = Box::pin(listing.read_after_now(|| async {
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_found_by_account_first_and_by_address_only_where_no_account_is_named() {
+    fn rows_match_by_account_and_by_address_only_without_an_account() {
         let list = json!([
             {"id": 1, "user_id": 17, "email": "a@x.test"},
             {"id": 2, "email": "A@x.test"},

@@ -122,7 +122,7 @@ mod tests {
     use super::TABLE;
 
     #[test]
-    fn the_table_is_sorted_and_has_each_number_once() {
+    fn event_types_are_sorted_and_unique() {
         assert!(TABLE.windows(2).all(|pair| pair[0].id < pair[1].id));
     }
 }

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_has_a_state_and_either_a_code_or_an_error() {
+    fn a_return_query_needs_state_and_either_code_or_error() {
         let code = |code: &str, issuer: Option<&str>| Returned::Code {
             code: code.to_owned(),
             issuer: issuer.map(str::to_owned),

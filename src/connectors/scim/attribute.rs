@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_policies() {
+    fn attribute_names_are_parsed() {
         for (text, expected) in [
             ("userName", "userName"),
             ("name.givenName", "name.givenName"),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_account_is_nested() {
+    fn dotted_attributes_create_nested_json() {
         let asked = json!({
             "userName": "jane", "name.givenName": "Jane", "Name.familyName": "Smith", "email": "jane@x.example",
             "active": true, "title": null,
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked() {
+    fn invalid_attributes_are_refused() {
         for (asked, says) in [
             (json!({}), "no attribute"),
             (json!({"id": "7"}), "read-only"),

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn as_it_was_asked_to_be() {
+    fn attributes_are_compared_with_the_requested_values() {
         let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
         check("title", json!("Lead"), json!({"title": "Lead"}), true, true);
         check("title", json!("Lead"), json!({"Title": "LEAD"}), false, true);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_among_others() {
+    fn one_value_of_a_multi_valued_attribute_is_compared() {
         let email = Attribute::parse("email").unwrap();
         let two = json!({"emails": [{"value": "b", "type": "home"}, {"value": "a", "primary": true, "display": "a"}]});
         for (account, asked, expected) in [

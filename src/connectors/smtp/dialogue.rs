@@ -200,7 +200,7 @@ mod tests {
     use super::dotted;
 
     #[test]
-    fn no_line_of_a_mail_ends_it() {
+    fn lines_with_a_dot_are_stuffed() {
         for (text, said) in [
             ("a\r\n", "a\r\n\r\n.\r\n"),
             (".\r\n.\r\nb", "..\r\n..\r\nb\r\n.\r\n"),

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter() {
+    fn a_mail_has_its_headers_and_body() {
         let message = message(Some("Zoë Example"), "zoe@example.com", "Grüße", "Hello,\n.\nworld\n");
         let letter = written("case-1.2", &message).unwrap();
         let headers = headers(&letter);
@@ -158,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn the_message_id_is_one_word() {
+    fn the_message_id_is_escaped() {
         let message = message(None, "zoe@example.com", "s", "b");
         let headers = headers(&written("a b>\r\nBcc: x@y.z\u{e4}.2", &message).unwrap());
         assert_eq!(value(&headers, "Message-ID"), "<a-b---Bcc--x-y.z-.2@example.com>");
     }
 
     #[test]
-    fn wrong_addresses_are_refused_and_not_repeated() {
+    fn invalid_addresses_are_refused_and_not_echoed() {
         for email in [
             "",
             "@",
@@ -205,7 +205,7 @@ mod tests {
     proptest! {
         /// For any input: no panic, no unintended header, one recipient.
         #[test]
-        fn no_text_adds_a_header(
+        fn arbitrary_text_adds_no_header(
             name in hostile(), subject in hostile(), body in hostile(), id in hostile(),
         ) {
             let message = message(Some(&name), "zoe@example.com", &subject, &body);
@@ -222,7 +222,7 @@ mod tests {
         }
 
         #[test]
-        fn no_address_panics_or_slips_through(name in hostile(), email in hostile()) {
+        fn arbitrary_addresses_are_valid_or_refused(name in hostile(), email in hostile()) {
             if let Ok(mailbox) = safe_mailbox(Some(&name), &email) {
                 assert!(!mailbox.email.to_string().contains(['\r', '\n', '\0', '<', '>', ' ']));
                 let shown = mailbox.name.unwrap_or_default();

@@ -59,7 +59,7 @@ mod tests {
     use crate::model::Timestamp;
 
     #[test]
-    fn the_most_overdue_are_kept_whatever_the_order() {
+    fn the_most_overdue_people_are_picked_in_any_order() {
         let at = |day: i64| Timestamp::UNIX_EPOCH + TimeDelta::days(day);
         let mut picked = Picked::new(3, at(0));
         for day in [5, 3, 9, 1, 7, 3, 2] {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_due_at_the_same_time_takes_turns() {
+    fn equal_due_dates_rotate_between_runs() {
         let at = |day: i64| Timestamp::UNIX_EPOCH + TimeDelta::days(day);
         let run = |day| {
             let mut picked = Picked::new(10, at(day));

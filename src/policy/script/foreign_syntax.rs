@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_at_the_place_is_explained() {
+    fn foreign_syntax_is_explained_at_its_place() {
         for (source, column, expected) in [
             ("a = 1", 3, Some("compare with `==`; assignment is not allowed here")),
             ("a === 1", 3, Some("compare with `==`")),

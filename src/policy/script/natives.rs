@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changes_in_place_gives_nothing() {
+    fn functions_that_mutate_return_nothing() {
         let text = || vec![Shape::Text];
         let none = [
             ("trim", text()),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gives_a_value_says_of_which_type() {
+    fn functions_declare_their_return_type() {
         let some = [
             ("trimmed", vec![Shape::Text], Shape::Text),
             ("replaced", vec![Shape::Text, Shape::Text, Shape::Text], Shape::Text),

@@ -71,7 +71,7 @@ mod tests {
     use super::always;
 
     #[test]
-    fn a_link_is_shown_only_where_every_mail_has_it() {
+    fn a_link_counts_as_shown_only_if_every_branch_contains_it() {
         for (text, expected) in [
             ("[go]({{ link }})", true),
             ("[go]({{- link -}})", true),

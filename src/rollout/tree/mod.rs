@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_file_that_went_away_is_a_change() {
+    fn only_a_deleted_file_counts_as_a_change() {
         for (code, expected) in [
             (2, Ok(false)),
             (13, Err("reading policies/seen/policy.yaml failed: Permission denied (os error 13)")),

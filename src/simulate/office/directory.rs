@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accounts_are_found_changed_and_unique() {
+    fn accounts_can_be_found_and_changed_and_are_unique() {
         let mut directory = Directory::default();
         let department = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
         let made = directory.create(json!({"userName": "Ada@x.test", "externalId": "a1"})).unwrap();

@@ -63,7 +63,7 @@ mod tests {
     use super::matches;
 
     #[test]
-    fn wildcards() {
+    fn filters_support_wildcards() {
         for (filter, value, expected) in [
             ("ada", "Ada", true),
             ("ada", "adam", false),

@@ -446,7 +446,7 @@ mod tests {
     use crate::trial::past::{End, Name, Projected, ProjectedEffect};
 
     #[test]
-    fn the_quietest_and_the_busiest_time_of_a_length() {
+    fn the_quietest_and_busiest_windows_are_counted() {
         let day = |day: i64| Timestamp::UNIX_EPOCH + TimeDelta::days(day);
         let check = |times: &[(i64, bool)], length: i64, least: usize, most: usize| {
             let times = times.iter().map(|(at, certain)| (day(*at), *certain)).collect();
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_left_in_it_is_newly_harmed_and_a_second_time_is_nothing_new() {
+    fn harm_counts_only_newly_harmed_people() {
         let result = |did: &[EffectKind]| Projected {
             case: CaseId("c".to_owned()),
             policy: "p".to_owned(),
