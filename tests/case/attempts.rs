@@ -41,7 +41,7 @@ fn down_for(desk: &mut Desk, word: &str, length: TimeDelta) -> u32 {
 }
 
 #[test]
-fn an_outage_of_any_length_sends_nobody_to_the_desk() {
+fn a_long_outage_opens_no_review() {
     let mut desk = in_session(None);
     let attempts = down_for(&mut desk, "read_verification", TimeDelta::days(9));
     assert!(attempts > 100, "{attempts}");
@@ -57,7 +57,7 @@ fn an_outage_of_any_length_sends_nobody_to_the_desk() {
 }
 
 #[test]
-fn a_start_that_nobody_serves_waits_for_the_person() {
+fn a_start_without_a_reachable_vendor_waits_for_the_person() {
     let mut desk = Desk::open(&Shape::default());
     desk.send_mails();
     desk.press().unwrap();
@@ -69,7 +69,7 @@ fn a_start_that_nobody_serves_waits_for_the_person() {
 
 /// Retries still end if the failure concerns one call only, or if the policy sets a bound.
 #[test]
-fn attempts_are_bounded_where_it_is_about_this_call_or_the_policy_says_so() {
+fn attempts_are_bounded_for_call_failures_and_by_policy() {
     let mut desk = in_session(None);
     let unreadable = || Outcome::Failed(Failure::unavailable("not understood"));
     let mut attempts = 0;
@@ -91,7 +91,7 @@ fn attempts_are_bounded_where_it_is_about_this_call_or_the_policy_says_so() {
 
 /// The clock is days ahead when an attempt fails, and is then corrected.
 #[test]
-fn an_attempt_that_was_planned_under_a_wrong_clock_is_made_now() {
+fn an_attempt_planned_under_a_wrong_clock_runs_at_once() {
     let mut desk = Desk::open(&Shape::default());
     let now = desk.now;
     let call = *desk.case.calls.keys().next().unwrap();
@@ -106,7 +106,7 @@ fn an_attempt_that_was_planned_under_a_wrong_clock_is_made_now() {
 }
 
 #[test]
-fn a_wait_that_is_planned_as_ever_stays() {
+fn a_regularly_planned_wait_is_kept() {
     let retry = Some(Retry { attempts: 9, first: span("5h"), longest: span("5h") });
     let mut desk = Desk::open(&Shape { retry, ..Shape::default() });
     let call = *desk.case.calls.keys().next().unwrap();
@@ -127,7 +127,7 @@ fn makes_an_account() -> Desk {
 
 /// A delayed search result must not be read as "the account was not created".
 #[test]
-fn an_account_in_doubt_is_searched_for_after_the_systems_consistency() {
+fn a_doubtful_account_is_searched_for_after_the_consistency_delay() {
     let mut desk = makes_an_account();
     desk.answer("create_user", outage());
     assert!(due(&desk) - desk.now >= TimeDelta::minutes(10), "after a lost answer");
@@ -144,7 +144,7 @@ fn an_account_in_doubt_is_searched_for_after_the_systems_consistency() {
 
 /// The step began at the correct time; only its next recheck was planned while the clock was ahead.
 #[test]
-fn a_look_that_was_planned_under_a_wrong_clock_is_made_now() {
+fn a_recheck_planned_under_a_wrong_clock_runs_at_once() {
     let mut desk = in_session(None);
     let (now, deadline) = (desk.now, desk.proving().deadline);
     desk.now = now + TimeDelta::days(4);

@@ -40,7 +40,7 @@ fn sessions(desk: &Desk) -> usize {
 }
 
 #[test]
-fn what_the_browser_brings_is_exchanged_once() {
+fn a_returned_code_is_exchanged_once() {
     let mut desk = in_session();
     assert_eq!(comes_back(&mut desk, "other"), Err(Refused::Stale));
     comes_back(&mut desk, "x1").unwrap();
@@ -61,7 +61,7 @@ fn what_the_browser_brings_is_exchanged_once() {
 
 /// A vendor's link is short-lived and works once: each press gets a new one, and only the newest session counts.
 #[test]
-fn a_press_replaces_the_session_without_another_try() {
+fn pressing_the_link_replaces_the_session_and_uses_no_try() {
     let mut desk = in_session();
     for execution in ["x2", "x3", "x4", "x5", "x6"] {
         desk.later("2m");
@@ -85,7 +85,7 @@ fn a_press_replaces_the_session_without_another_try() {
 }
 
 #[test]
-fn a_browser_that_does_not_come_back_is_silence_in_the_end() {
+fn a_browser_that_never_returns_expires_as_silence() {
     let mut desk = in_session();
     desk.later("15m");
     desk.input(Input::Wake).unwrap();
@@ -102,7 +102,7 @@ fn a_browser_that_does_not_come_back_is_silence_in_the_end() {
 
 /// A result that is void proves nothing, and costs the person nothing of the day's sessions.
 #[test]
-fn a_void_result_is_no_try_of_the_person() {
+fn a_void_result_uses_no_try() {
     let mut desk = in_session();
     for round in 2..=8 {
         comes_back(&mut desk, &format!("x{}", round - 1)).unwrap();
@@ -122,7 +122,7 @@ fn a_void_result_is_no_try_of_the_person() {
 
 /// The daemon dies between the exchange and its commit: the code is used, and the result is lost.
 #[test]
-fn a_lost_exchange_is_asked_for_again_and_never_passes() {
+fn a_lost_code_exchange_is_repeated_and_never_passes() {
     let mut desk = in_session();
     comes_back(&mut desk, "x1").unwrap();
     let (call, attempt) = desk.begin("read_verification");
@@ -138,7 +138,7 @@ fn a_lost_exchange_is_asked_for_again_and_never_passes() {
 }
 
 #[test]
-fn an_exchange_in_progress_is_waited_for_at_the_deadline() {
+fn the_deadline_waits_for_an_exchange_in_progress() {
     let mut desk = in_session();
     desk.later("13d");
     desk.press().unwrap();
@@ -157,7 +157,7 @@ fn an_exchange_in_progress_is_waited_for_at_the_deadline() {
 
 /// Only a provider that must be told what to verify gets registered values.
 #[test]
-fn registered_values_go_only_to_a_provider_that_needs_them() {
+fn registered_values_are_sent_only_to_providers_that_need_them() {
     for told in [false, true] {
         let mut desk = proving();
         desk.told.extend(told.then(|| "jumio".to_owned()));

@@ -300,7 +300,7 @@ proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 400, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn what_several_cases_hold_is_free_when_the_last_one_lets_go(
+    fn the_last_release_restores_the_original_state(
         status in prop_oneof![Just("active"), Just("password_expired"), Just("suspended")],
         role in any::<bool>(),
         cases in 1..4_usize,

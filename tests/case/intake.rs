@@ -199,7 +199,7 @@ fn check(file: &Value, row: &Value) -> Result<(), String> {
 }
 
 #[test]
-fn every_question_is_asked_and_answered_as_it_is_written() {
+fn intake_steps_match_the_expected_ones() {
     let (mut rows, mut wrong) = (0, Vec::new());
     for entry in std::fs::read_dir("tests/data/intake").unwrap() {
         let path = entry.unwrap().path();

@@ -33,7 +33,7 @@ struct Then {
 }
 
 #[test]
-fn cases_move_to_where_the_table_says() {
+fn migrated_cases_continue_at_the_expected_step() {
     let text = std::fs::read_to_string("tests/data/migrations.yaml").unwrap();
     let rows: Vec<Row> = serde_yaml::from_str(&text).unwrap();
     let opened = at("2026-01-05T09:00:00Z");

@@ -52,7 +52,7 @@ fn agree(first: &str, last: &str, read: (&str, &str)) -> bool {
 }
 
 #[test]
-fn every_row_of_the_table() {
+fn names_agree_as_the_table_expects() {
     let kinds: Vec<Kind> = serde_yaml::from_str(include_str!("../data/names.yaml")).unwrap();
     let mut wrong = Vec::new();
     let (mut same, mut other) = (0, 0);
@@ -78,7 +78,7 @@ fn every_row_of_the_table() {
 
 /// Country, registered names, the document's names, and whether they agree.
 #[test]
-fn romanizations_agree_only_on_a_document_of_a_country_that_writes_the_script() {
+fn romanizations_match_only_on_documents_of_countries_with_that_script() {
     let rows: Vec<(String, String, String, String, String, bool)> =
         serde_yaml::from_str(include_str!("../data/romanized.yaml")).unwrap();
     assert!(rows.len() >= 60, "{} rows", rows.len());
@@ -99,7 +99,7 @@ fn romanizations_agree_only_on_a_document_of_a_country_that_writes_the_script() 
 
 /// Registered names and date, optional fields, the document's names and date, and the fields that do not agree.
 #[test]
-fn what_cannot_be_compared_does_not_agree() {
+fn missing_values_do_not_match() {
     let all = fields(&["first_name", "last_name", "date_of_birth"]);
     let born =
         |day: &str| json!({"first_name": "Ann", "last_name": "Smith", "attributes": {"date_of_birth": day}});
@@ -156,7 +156,7 @@ fn what_cannot_be_compared_does_not_agree() {
 
 /// The length of a name bounds the work, whatever its content; without that bound these names took minutes.
 #[test]
-fn hostile_names_are_compared_at_once() {
+fn hostile_names_are_compared_in_bounded_work() {
     let table = [
         "ü".repeat(5_000),
         "\u{fdfa}".repeat(1_000),
@@ -180,7 +180,7 @@ fn hostile_names_are_compared_at_once() {
 }
 
 #[test]
-fn the_form_that_a_pass_remembers() {
+fn a_pass_records_normalized_names() {
     let subject = registered(json!({
         "first_name": "Dr. Юлия  Anna", "last_name": "O’Neil-Müller", "attributes": {"date_of_birth": "1990-01-31T00:00:00Z"}
     }));
@@ -205,7 +205,7 @@ proptest! {
 
     /// Invisible characters never make names agree, and no input panics.
     #[test]
-    fn random_text_agrees_with_nobody_else(first in any::<String>(), last in any::<String>()) {
+    fn random_text_matches_no_other_name(first in any::<String>(), last in any::<String>()) {
         let _ = agree(&first, &last, (&last, &first));
         prop_assert!(!agree(&first, &last, ("QWRTZPL", "XKCDVBN")));
     }
@@ -220,7 +220,7 @@ proptest! {
 
     /// With the same number of words on both sides, exchanging the sides does not change the result.
     #[test]
-    fn sides_can_be_exchanged(
+    fn name_comparison_is_symmetric(
         first in "[А-я]{2,6}( [А-я]{2,6})?", read in "[A-Z]{2,6}( [A-Z]{2,6})?", last in "[A-Z]{4,9}",
     ) {
         if first.split(' ').count() == read.split(' ').count() {
@@ -236,7 +236,7 @@ fn is_filler(word: &str) -> bool {
 
 /// The table in `docs/names.md` matches the behavior.
 #[test]
-fn the_examples_of_the_documentation() {
+fn the_documented_examples_match() {
     let page = include_str!("../../docs/names.md");
     let table = page.split("## Examples").nth(1).unwrap().split("\n## ").next().unwrap();
     let rows: Vec<Vec<&str>> = table

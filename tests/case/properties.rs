@@ -404,7 +404,7 @@ proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 1_000, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn no_sequence_of_inputs_breaks_a_case(shape in shape(), deeds in prop::collection::vec(deed(), 1..200)) {
+    fn arbitrary_inputs_keep_the_invariants_of_a_case(shape in shape(), deeds in prop::collection::vec(deed(), 1..200)) {
         let mut desk = Desk::open(&shape);
         for deed in &deeds {
             play(&mut desk, deed);
@@ -419,7 +419,7 @@ proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 700, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn nor_one_that_holds_waits_and_acts(
+    fn arbitrary_inputs_keep_the_invariants_with_holds_waits_and_actions(
         if_already_open in prop_oneof![Just("attach"), Just("restart")],
         deeds in prop::collection::vec(deed(), 1..400),
     ) {

@@ -26,7 +26,7 @@ fn waits_for_provider(desk: &Desk) -> bool {
 
 /// Reminders depend on whose turn the last reading reports: the person's or the provider's.
 #[test]
-fn the_person_is_waited_for_only_while_it_is_their_turn() {
+fn reminders_are_sent_only_while_the_person_must_act() {
     for (phase, provider) in [
         (Phase::Waiting, false),
         (Phase::Capturing, false),
@@ -46,7 +46,7 @@ fn the_person_is_waited_for_only_while_it_is_their_turn() {
 }
 
 #[test]
-fn a_read_that_fails_is_not_the_persons_delay() {
+fn a_failed_read_does_not_count_as_the_persons_delay() {
     let mut desk = in_session(&Shape::default());
     assert!(!waits_for_provider(&desk));
     desk.later("1m");
@@ -59,7 +59,7 @@ fn a_read_that_fails_is_not_the_persons_delay() {
 }
 
 #[test]
-fn reminders_go_on_when_a_capture_came_to_nothing() {
+fn reminders_continue_after_a_failed_capture() {
     let mut desk = in_session(&Shape::default());
     read(&mut desk, Phase::Processing);
     desk.later("2d");
@@ -73,7 +73,7 @@ fn reminders_go_on_when_a_capture_came_to_nothing() {
 
 /// An unclear state is read again until the deadline and for one more day; then a review opens.
 #[test]
-fn a_state_that_stays_unclear_is_no_silence() {
+fn an_unclear_state_does_not_expire_as_silence() {
     let mut desk = in_session(&Shape::default());
     read(&mut desk, Phase::Unclear);
     desk.later("14d");
@@ -88,7 +88,7 @@ fn a_state_that_stays_unclear_is_no_silence() {
 
 /// A run that is temporarily missing is read again; one that stays missing ends the step after its retries.
 #[test]
-fn a_run_that_is_not_there_yet() {
+fn a_missing_run_is_read_again_then_ends_the_step() {
     let retry = Some(Retry { attempts: 3, first: span("30s"), longest: span("1m") });
     for (missing, outcome) in [(1, "passed"), (2, "passed"), (3, "unavailable")] {
         let mut desk = in_session(&Shape { retry, ..Shape::default() });
@@ -109,7 +109,7 @@ fn a_run_that_is_not_there_yet() {
 type Row<'a> = (Judgement, &'a [(&'a str, Judgement)], &'a [&'a str], &'a str, &'a [&'a str]);
 
 #[test]
-fn words_that_came_later_than_this_code() {
+fn unknown_words_of_a_newer_api_are_tolerated() {
     use Judgement::{Passed, Rejected, Unknown, Warning};
     let table: [Row<'_>; 7] = [
         (Passed, &[("deviceRisk", Unknown)], &["liveness"], "passed", &[]),

@@ -36,7 +36,7 @@ fn in_grace() -> Desk {
 }
 
 #[test]
-fn a_pass_is_approved_and_the_invitation_is_made_sure_of() {
+fn a_pass_is_approved_and_invited() {
     let mut desk = judged(Judgement::Passed);
     desk.answer("approve", Outcome::Done(Done::Approved { already: false, invited_at: None }));
     assert_eq!(desk.case.state_word(), "running", "the invitation is not sure yet");
@@ -49,7 +49,7 @@ fn a_pass_is_approved_and_the_invitation_is_made_sure_of() {
 }
 
 #[test]
-fn an_invitation_that_the_provider_dates_is_not_asked_for_again() {
+fn an_invitation_with_a_date_is_not_sent_again() {
     let mut desk = judged(Judgement::Passed);
     let invited_at = Some(desk.now);
     desk.answer("approve", Outcome::Done(Done::Approved { already: false, invited_at }));
@@ -57,7 +57,7 @@ fn an_invitation_that_the_provider_dates_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_required_check_that_did_not_pass_makes_a_warning() {
+fn a_failed_required_check_gives_a_warning() {
     let shape = Shape { require: vec!["liveness".to_owned(), "similarity".to_owned()], ..Shape::default() };
     let mut desk = Desk::open(&shape);
     desk.send_mails();
@@ -72,7 +72,7 @@ fn a_required_check_that_did_not_pass_makes_a_warning() {
 }
 
 #[test]
-fn a_rejection_waits_out_its_grace_and_is_destroyed_then() {
+fn a_rejected_registration_is_deleted_after_grace() {
     let mut desk = in_grace();
     desk.pass("6d");
     assert_eq!(desk.asked("delete"), 0);
@@ -82,7 +82,7 @@ fn a_rejection_waits_out_its_grace_and_is_destroyed_then() {
 }
 
 #[test]
-fn silence_is_reminded_and_expires() {
+fn silence_gets_reminders_then_expires() {
     let mut desk = proving();
     desk.pass("13d");
     // Two reminders, and the last reminder to two people.
@@ -93,7 +93,7 @@ fn silence_is_reminded_and_expires() {
 }
 
 #[test]
-fn of_missed_reminders_only_the_newest_goes_out() {
+fn only_the_newest_missed_reminder_is_sent() {
     let mut desk = proving();
     desk.later("8d");
     desk.input(Input::Wake).unwrap();
@@ -102,7 +102,7 @@ fn of_missed_reminders_only_the_newest_goes_out() {
 }
 
 #[test]
-fn a_lost_start_is_never_adopted() {
+fn a_session_of_a_lost_start_is_never_used() {
     let mut desk = proving();
     desk.press().unwrap();
     let (call, attempt) = desk.begin("start_verification");
@@ -119,7 +119,7 @@ fn a_lost_start_is_never_adopted() {
 }
 
 #[test]
-fn an_ended_session_is_replaced_for_whoever_waits_at_the_page() {
+fn an_expired_session_is_replaced_while_the_page_is_open() {
     let mut desk = in_session();
     desk.press().unwrap();
     desk.read(Phase::Expired, None);
@@ -157,7 +157,7 @@ fn a_result_of_another_session_is_never_used() {
 }
 
 #[test]
-fn whoever_finished_in_time_is_not_taken_for_silent() {
+fn a_result_before_the_deadline_prevents_expiry() {
     let mut desk = in_session();
     desk.later("14d");
     desk.input(Input::Wake).unwrap();
@@ -177,7 +177,7 @@ fn whoever_finished_in_time_is_not_taken_for_silent() {
 }
 
 #[test]
-fn a_provider_that_cannot_be_read_is_no_silence() {
+fn an_unreadable_provider_does_not_expire_as_silence() {
     let retry = Some(Retry { attempts: 3, first: span("30s"), longest: span("1m") });
     let mut desk = Desk::open(&Shape { retry, ..Shape::default() });
     desk.send_mails();
@@ -194,7 +194,7 @@ fn a_provider_that_cannot_be_read_is_no_silence() {
 }
 
 #[test]
-fn nobody_is_silent_who_was_never_invited() {
+fn a_person_without_an_invitation_does_not_expire() {
     let mut desk = Desk::open(&Shape::default());
     desk.answer("mail", unavailable());
     desk.later("14d");
@@ -205,7 +205,7 @@ fn nobody_is_silent_who_was_never_invited() {
 }
 
 #[test]
-fn a_template_that_fails_sticks_and_its_owner_is_told() {
+fn a_failed_template_makes_the_case_stuck_and_mails_the_owner() {
     let mut desk = Desk::open(&Shape { invite: "missing", ..Shape::default() });
     assert_eq!(desk.case.state_word(), "stuck");
     let Some(Action::Mail { message }) = desk.case.calls.values().map(|call| call.action.clone()).next()
@@ -221,7 +221,7 @@ fn a_template_that_fails_sticks_and_its_owner_is_told() {
 }
 
 #[test]
-fn an_approval_that_is_refused_sticks_until_somebody_says_retry() {
+fn a_refused_approval_makes_the_case_stuck_until_retry() {
     let mut desk = judged(Judgement::Passed);
     desk.answer("approve", Outcome::Failed(Failure::changed("somebody rejected it")));
     assert_eq!(desk.case.state_word(), "stuck");
@@ -234,7 +234,7 @@ fn an_approval_that_is_refused_sticks_until_somebody_says_retry() {
 }
 
 #[test]
-fn decisions_are_checked() {
+fn invalid_decisions_are_refused() {
     let mut desk = judged(Judgement::Warning);
     assert!(matches!(desk.decide("burn", "mia", None), Err(Refused::NotAllowed { .. })));
     assert_eq!(desk.decide("approve", "mia", Some("  ")), Err(Refused::ReasonRequired));
@@ -248,7 +248,7 @@ fn decisions_are_checked() {
 }
 
 #[test]
-fn two_people_must_agree() {
+fn two_reviewers_must_agree() {
     let mut desk = Desk::open(&Shape { people: 2, ..Shape::default() });
     desk.send_mails();
     desk.press().unwrap();
@@ -275,7 +275,7 @@ fn a_review_escalates_and_is_overdue() {
 }
 
 #[test]
-fn trying_again_is_bounded() {
+fn tries_are_bounded() {
     let mut desk = judged(Judgement::Warning);
     for round in 0..2 {
         desk.decide("try_again", "mia", None).unwrap();
@@ -292,7 +292,7 @@ fn trying_again_is_bounded() {
 }
 
 #[test]
-fn a_contest_stops_the_clock() {
+fn an_objection_stops_the_grace_period() {
     let mut desk = in_grace();
     desk.later("1d");
     assert_eq!(desk.input(Input::Contest { link: 9 }), Err(Refused::DeadLink));
@@ -311,7 +311,7 @@ fn a_contest_stops_the_clock() {
 }
 
 #[test]
-fn what_is_in_grace_can_be_called_off() {
+fn an_effect_in_grace_can_be_undone() {
     let mut undone = in_grace();
     undone.order(Order::Undo).unwrap();
     assert_eq!(undone.result(), Some("undone"));
@@ -327,7 +327,7 @@ fn what_is_in_grace_can_be_called_off() {
 }
 
 #[test]
-fn a_limit_holds_until_an_admin_releases() {
+fn a_limit_holds_an_effect_until_release_or_drop() {
     let over = BTreeSet::from([EffectKind::Delete]);
     for (order, end) in [(Order::Release, ("in_grace", "expired")), (Order::Drop, ("closed", "dropped"))] {
         let mut desk = Desk::open_over(&Shape::default(), over.clone());
@@ -340,7 +340,7 @@ fn a_limit_holds_until_an_admin_releases() {
 }
 
 #[test]
-fn an_end_under_way_is_taken_by_a_closed_case() {
+fn a_closed_case_accepts_the_result_of_a_call_in_progress() {
     let mut desk = judged(Judgement::Passed);
     let (call, attempt) = desk.begin("approve");
     desk.input(Input::Event(event("registration.withdrawn", "e2"))).unwrap();
@@ -355,7 +355,7 @@ fn an_end_under_way_is_taken_by_a_closed_case() {
 }
 
 #[test]
-fn an_approval_that_was_so_before_is_left_alone_unless_it_may_be_ours() {
+fn an_earlier_approval_is_kept_unless_it_may_be_ours() {
     for (lost, asked) in [(false, 0), (true, 1)] {
         let mut desk = judged(Judgement::Passed);
         if lost {
@@ -369,7 +369,7 @@ fn an_approval_that_was_so_before_is_left_alone_unless_it_may_be_ours() {
 }
 
 #[test]
-fn a_reminder_that_fails_changes_nothing() {
+fn a_failed_reminder_changes_nothing() {
     let mut desk = proving();
     desk.later("2d");
     desk.input(Input::Wake).unwrap();
@@ -380,7 +380,7 @@ fn a_reminder_that_fails_changes_nothing() {
 }
 
 #[test]
-fn retries_wait_longer_and_longer_and_as_long_as_they_are_asked_to() {
+fn retries_back_off_and_respect_retry_after() {
     let mut desk = Desk::open(&Shape::default());
     let mut waits = Vec::new();
     for _ in 0..4 {
@@ -399,7 +399,7 @@ fn retries_wait_longer_and_longer_and_as_long_as_they_are_asked_to() {
 }
 
 #[test]
-fn a_session_that_nobody_is_at_is_read_less_and_less_often() {
+fn an_idle_session_is_polled_less_often() {
     let mut desk = in_session();
     let mut gaps = Vec::new();
     for phase in [Phase::Waiting, Phase::Waiting, Phase::Waiting, Phase::Capturing, Phase::Processing] {
@@ -412,7 +412,7 @@ fn a_session_that_nobody_is_at_is_read_less_and_less_often() {
 }
 
 #[test]
-fn the_same_opening_is_the_same_case() {
+fn the_same_opening_gives_the_same_case_id() {
     use proofd::case::{OpenedBy, case_id};
     let by = |key: &str| OpenedBy::Event(event("registration.created", key));
     let hand = |nonce: &str| OpenedBy::Hand {
@@ -438,7 +438,7 @@ fn the_same_opening_is_the_same_case() {
 }
 
 #[test]
-fn an_event_restarts_only_what_has_had_no_effect() {
+fn an_event_restarts_only_cases_without_effects() {
     let shape = Shape { if_already_open: proofd::policy::tree::IfAlreadyOpen::Restart, ..Shape::default() };
     let mut desk = Desk::open(&shape);
     desk.send_mails();

@@ -37,7 +37,7 @@ fn judged(judgement: Judgement) -> Desk {
 }
 
 #[test]
-fn the_event_that_opened_a_case_does_not_join_it_when_it_comes_again() {
+fn a_repeated_opening_event_is_ignored() {
     use proofd::policy::tree::IfAlreadyOpen;
     for if_already_open in [IfAlreadyOpen::Restart, IfAlreadyOpen::Cancel, IfAlreadyOpen::Attach] {
         let mut desk = Desk::open(&Shape { if_already_open, ..Shape::default() });
@@ -51,7 +51,7 @@ fn the_event_that_opened_a_case_does_not_join_it_when_it_comes_again() {
 }
 
 #[test]
-fn a_released_effect_asks_again_whether_the_policy_applies() {
+fn a_released_effect_rechecks_the_condition() {
     let mut desk = Desk::open_over(&Shape::default(), [EffectKind::Approve].into());
     desk.send_mails();
     desk.press().unwrap();
@@ -65,7 +65,7 @@ fn a_released_effect_asks_again_whether_the_policy_applies() {
 }
 
 #[test]
-fn the_owner_hears_of_a_contest_that_came_before_the_end_of_the_path() {
+fn an_objection_before_the_end_of_the_path_notifies_the_owner() {
     let mut desk = judged(Judgement::Rejected);
     desk.send_mails();
     // Back to a moment before the end of the path: the notice of the objection waits for the mail server.
@@ -81,7 +81,7 @@ fn the_owner_hears_of_a_contest_that_came_before_the_end_of_the_path() {
 }
 
 #[test]
-fn a_review_that_stood_still_gets_its_time_back() {
+fn a_blocked_review_gets_its_time_back() {
     let mut desk = judged(Judgement::Warning);
     let before = desk.policy.as_long_as.replace(condition("1 +"));
     desk.later("25h");

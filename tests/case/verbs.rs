@@ -456,7 +456,7 @@ fn prepare(desk: &mut Desk, written: &Value) {
 }
 
 #[test]
-fn every_case_goes_as_it_is_written() {
+fn every_written_case_has_the_expected_course() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cases");
     let only = std::env::var("ONLY").unwrap_or_default();
     let mut paths: Vec<_> = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -15,7 +15,7 @@ fn rows() -> Vec<Row> {
 }
 
 #[test]
-fn every_way_asks_for_what_it_should_and_ends() {
+fn every_path_of_shipped_policies_has_the_expected_effects_and_ends() {
     let mut walked: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let (mut sent, mut wrong) = (BTreeSet::new(), BTreeSet::new());
     for row in rows() {
@@ -43,7 +43,7 @@ fn every_way_asks_for_what_it_should_and_ends() {
 }
 
 #[test]
-fn every_mail_is_there_in_both_languages() {
+fn every_shipped_mail_exists_in_both_languages() {
     let names = walk::files().0.keys().filter_map(|path| path.strip_prefix("shared/templates/"));
     let mut languages: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, file) in names.filter_map(|path| path.split_once('/')) {
@@ -55,7 +55,7 @@ fn every_mail_is_there_in_both_languages() {
 }
 
 #[test]
-fn cases_open_for_whom_they_are_meant() {
+fn shipped_policies_open_cases_for_matching_subjects() {
     use proofd::model::SubjectKind::User;
     let sign_in = |kind: &str, score: i64, new: Option<bool>| {
         Some(occasion(
