@@ -41,7 +41,7 @@ fn one(changes: &Value) -> Result<Event, String> {
 }
 
 #[test]
-fn the_smallest_event() {
+fn a_minimal_event_is_parsed() {
     let event = one(&json!({})).unwrap();
     assert_eq!(event.key, "ce:3:/hr:1");
     assert_eq!(event.kind.as_str(), "custom.com.example.hired");
@@ -51,7 +51,7 @@ fn the_smallest_event() {
 }
 
 #[test]
-fn what_is_read() {
+fn event_attributes_and_data_become_fields() {
     for (changes, path, expected) in [
         (json!({"data": {"email": "a@b", "n": [1]}}), "/data", json!({"email": "a@b", "n": [1]})),
         (json!({"data": "text"}), "/data/value", json!("text")),
@@ -93,7 +93,7 @@ fn what_is_read() {
 }
 
 #[test]
-fn what_is_told_about_a_bad_event() {
+fn an_invalid_event_error_names_the_attribute() {
     let long = "x".repeat(1_025);
     for (changes, expected) in [
         (json!({"specversion": null}), "event 0, specversion: is missing"),
@@ -152,7 +152,7 @@ fn what_is_told_about_a_bad_event() {
 }
 
 #[test]
-fn bodies_that_hold_no_event() {
+fn bodies_without_an_event_are_refused() {
     let good = event(&json!({})).to_string();
     for (kind, body, expected) in [
         (STRUCTURED, "", "not a JSON object"),
@@ -186,7 +186,7 @@ fn bodies_that_hold_no_event() {
 }
 
 #[test]
-fn batches() {
+fn batches_are_parsed_and_bounded() {
     let batch = |count: usize| {
         let list: Vec<_> = (0..count).map(|id| event(&json!({ "id": id.to_string() }))).collect();
         take(BATCHED, &[], json!(list).to_string().as_bytes())
@@ -219,7 +219,7 @@ fn binary(kind: &str, more: &[(&str, &[u8])], body: &[u8]) -> Result<Event, Stri
 }
 
 #[test]
-fn binary_mode() {
+fn binary_mode_is_parsed() {
     let event = binary("", &[], b"").unwrap();
     assert_eq!((event.key.as_str(), Value::from(event.fields)), ("ce:3:/hr:1", json!({"data": {}})));
     for (kind, body, expected) in [
@@ -269,7 +269,7 @@ fn binary_mode() {
 }
 
 #[test]
-fn two_events_are_the_same_only_by_source_and_id() {
+fn events_are_equal_only_by_source_and_id() {
     let key = |source: &str, id: &str| one(&json!({ "source": source, "id": id })).unwrap().key;
     assert_eq!(key("/a", "1"), key("/a", "1"));
     let pairs = [("/a", "1"), ("/a:1", "1"), ("/a", "1:1"), ("/a:1:1", "1"), ("/", "a:1")];

@@ -44,7 +44,7 @@ async fn talk(serving: &Serving, lines: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_mail_is_taken_and_shown() {
+async fn an_accepted_mail_is_listed() {
     let (mailbox, serving, ledger) = bench().await;
     let lines = [&SEND[..1], &["AUTH PLAIN AGEAYg=="], &SEND[1..], &["NOOP", "RSET", "QUIT"]].concat();
     let answers = talk(&serving, &lines).await;
@@ -72,7 +72,7 @@ async fn a_mail_is_taken_and_shown() {
 }
 
 #[tokio::test]
-async fn knobs_break_what_they_name() {
+async fn each_knob_causes_its_fault() {
     let check = async |knobs: Knobs, expected: &[&str], kept: usize| {
         let (mailbox, serving, _ledger) = bench().await;
         mailbox.set_knobs(knobs.clone());

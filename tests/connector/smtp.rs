@@ -46,7 +46,7 @@ impl Peer {
         Self { port, log }
     }
 
-    fn settings(&self) -> Settings {
+    fn invalid_settings_are_refused(&self) -> Settings {
         Settings {
             url: format!("smtp://127.0.0.1:{}", self.port),
             password: None,
@@ -138,7 +138,7 @@ fn call(email: &str, attempt: u32) -> Call {
 
 /// RFC 5321, 3.2: the connector uses HELO with a server that does not support EHLO.
 #[tokio::test]
-async fn a_server_that_knows_only_helo_takes_mail() {
+async fn mail_is_sent_to_a_helo_only_server() {
     for refusal in ["500 what?", "502 5.5.1 ECHO not implemented", "504 ECHO"] {
         let peer = Peer::start(vec![("EHLO", refusal)]).await;
         let outcome = perform_at(&smtp(peer.settings()), &call("zoe@example.com", 1)).await;
@@ -158,7 +158,7 @@ async fn a_server_that_knows_only_helo_takes_mail() {
 
 /// Without EHLO there is neither encryption nor authentication: if one is required, no mail is sent.
 #[tokio::test]
-async fn helo_is_no_way_around_sign_in_or_encryption() {
+async fn helo_does_not_bypass_authentication_or_encryption() {
     let peer = Peer::start(vec![("EHLO", "502 ECHO")]).await;
     let signs_in = Settings {
         url: format!("smtp://relay-user@127.0.0.1:{}", peer.port),
@@ -209,7 +209,7 @@ async fn a_mail_is_sent_once_to_one_recipient() {
 
 /// An attempt in doubt sends the same bytes again: both copies are recognizable as one mail.
 #[tokio::test]
-async fn a_mail_in_doubt_is_sent_again_and_is_the_same() {
+async fn a_mail_in_doubt_is_sent_again_unchanged() {
     let peer = Peer::start(vec![("DOT", CLOSE)]).await;
     let connector = smtp(peer.settings());
     let first = failure(perform_at(&connector, &call("zoe@example.com", 1)).await);
@@ -223,7 +223,7 @@ async fn a_mail_in_doubt_is_sent_again_and_is_the_same() {
 
 /// The server's answer at one point of the dialogue, and the result for the mail.
 #[tokio::test]
-async fn what_servers_say() {
+async fn server_replies_are_classified() {
     use FailureKind::{Refused, Unavailable};
     for (point, said, kind, sentence) in [
         ("GREETING", "554 ECHO no service for you", Unavailable, "554"),
@@ -261,7 +261,7 @@ async fn what_servers_say() {
 
 /// A failing QUIT does not undo an accepted mail.
 #[tokio::test]
-async fn a_bad_goodbye_changes_nothing() {
+async fn a_failed_quit_changes_nothing() {
     for said in [CLOSE, "500 no", "421 timeout"] {
         let peer = Peer::start(vec![("QUIT", said)]).await;
         assert_eq!(perform_at(&smtp(peer.settings()), &call("zoe@example.com", 1)).await, SENT, "{said}");
@@ -281,7 +281,7 @@ async fn each_mail_has_its_own_connection() {
 }
 
 #[tokio::test]
-async fn addresses_that_cannot_be_served() {
+async fn unusable_addresses_are_refused() {
     let peer = Peer::start(Vec::new()).await;
     let connector = smtp(peer.settings());
     for (email, sentence) in [
@@ -307,7 +307,7 @@ fn with_user(peer: &Peer) -> Settings {
 }
 
 #[tokio::test]
-async fn sign_in() {
+async fn the_connector_authenticates() {
     let peer = Peer::start(Vec::new()).await;
     assert_eq!(perform_at(&smtp(with_user(&peer)), &call("zoe@example.com", 1)).await, SENT);
     let plain = base64::engine::general_purpose::STANDARD.encode("\0relay-user@example.com\0PASSWORD");
@@ -333,7 +333,7 @@ async fn sign_in() {
 
 /// If encryption is required, the connector sends neither password nor mail without it.
 #[tokio::test]
-async fn nothing_in_the_open_where_tls_is_required() {
+async fn nothing_is_sent_in_clear_text_if_tls_is_required() {
     let peer = Peer::start(Vec::new()).await;
     let settings = with_user(&peer);
     let settings = Settings { url: format!("{}?tls=required", settings.url), ..settings };
@@ -362,7 +362,7 @@ async fn nothing_in_the_open_where_tls_is_required() {
 }
 
 #[tokio::test]
-async fn examination_and_test_mail() {
+async fn doctor_checks_the_server_and_sends_a_test_mail() {
     let peer = Peer::start(Vec::new()).await;
     let connector = smtp(peer.settings());
     let findings = connector.examine().await;
@@ -379,7 +379,7 @@ async fn examination_and_test_mail() {
 }
 
 #[test]
-fn settings() {
+fn invalid_settings_are_refused() {
     let settings = |url: &str, password: Option<&str>, from: &str| Settings {
         url: url.to_owned(),
         password: password.map(Secret::new),

@@ -25,7 +25,7 @@ async fn answering(status: u16, body: String) -> Peer {
 
 /// The account determines the request; the method does not change it.
 #[tokio::test]
-async fn a_method_on_an_account_is_one_request() {
+async fn each_method_sends_one_request_for_an_account() {
     for method in METHODS {
         let peer = answering(200, started().to_string()).await;
         let (jumio, _clock) = peer.connector();
@@ -38,7 +38,7 @@ async fn a_method_on_an_account_is_one_request() {
 }
 
 #[tokio::test]
-async fn without_an_account_there_is_nothing_to_compare_with() {
+async fn a_comparison_without_an_account_is_not_enrolled() {
     let peer = Peer::start(|_, before| token(before)).await;
     let (jumio, _clock) = peer.connector();
     for method in [Method::Authentication, Method::ExistingId] {
@@ -49,7 +49,7 @@ async fn without_an_account_there_is_nothing_to_compare_with() {
 }
 
 #[tokio::test]
-async fn what_a_refused_start_says_about_the_account() {
+async fn a_refused_start_reports_the_state_of_the_account() {
     use FailureKind::{NotEnrolled, Refused, Unavailable};
     let account = |text: &str| json!({"message": text, "httpStatus": 0, "requestURI": "/api/v1/accounts/x"});
     let other = |text: &str| json!({"title": text, "status": 0, "detail": text});
@@ -115,7 +115,7 @@ async fn what_a_refused_start_says_about_the_account() {
 
 /// A start on a new account uses no data on file, so none can be missing.
 #[tokio::test]
-async fn a_new_account_misses_nothing() {
+async fn a_new_account_never_reports_missing_data() {
     for (status, text) in [(404, "Account not found"), (400, "No enrolled face data"), (410, "Gone")] {
         let peer = answering(status, reply(status, &json!({"message": text})).body).await;
         let (jumio, _clock) = peer.connector();

@@ -22,7 +22,7 @@ mod vendor;
 use peer::{ACCOUNT, Peer, RUN, call, failure, read, reply, start_of_test, token};
 
 #[tokio::test]
-async fn nobody_there() {
+async fn an_unreachable_host_is_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = Peer {
         base: format!("http://{}", listener.local_addr().unwrap()),
@@ -37,7 +37,7 @@ async fn nobody_there() {
 }
 
 #[tokio::test]
-async fn examination() {
+async fn doctor_reports_each_problem() {
     // (account host, retrieval host, seconds that Jumio's clock is off) to the findings that are good
     for (account, retrieval, skew, expected) in [
         (404, 404, 0, [true, true, true, true]),
@@ -66,7 +66,7 @@ async fn examination() {
 }
 
 #[test]
-fn hints() {
+fn callbacks_give_hints() {
     let full = json!({
         "callbackSentAt": "2026-01-15T10:31:00.000Z",
         "userReference": "person-0001",
@@ -103,7 +103,7 @@ fn hints() {
 }
 
 #[test]
-fn settings() {
+fn invalid_settings_are_refused() {
     let clock = || Arc::new(Virtual::new(start_of_test()));
     let good = || Settings {
         urls: Urls::region("emea-1").unwrap(),

@@ -59,7 +59,7 @@ fn as_count(value: &Value) -> usize {
 }
 
 #[tokio::test]
-async fn readings() {
+async fn recorded_answers_give_the_expected_readings() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/jumio");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -71,7 +71,7 @@ async fn readings() {
 
 /// A run that cannot be read counts neither as a pass nor as a rejection.
 #[tokio::test]
-async fn a_run_that_cannot_be_read() {
+async fn an_unreadable_run_is_neither_passed_nor_rejected() {
     let other = json!({"workflowExecution": {"id": "another", "status": "INITIATED"}});
     let stranger =
         json!({"account": {"id": "other"}, "workflowExecution": {"id": RUN, "status": "INITIATED"}});
@@ -103,7 +103,7 @@ async fn a_run_that_cannot_be_read() {
 
 /// The connector waits for the reasons of an authentication, but missing reasons do not lose a result.
 #[tokio::test]
-async fn steps_that_cannot_be_read() {
+async fn unreadable_steps_do_not_lose_a_result() {
     let run = json!({"id": RUN, "status": "PROCESSED"});
     let details = json!({
         "workflow": run, "account": {"id": ACCOUNT},

@@ -12,7 +12,7 @@ use super::peer::{
 use crate::perform::perform_at;
 
 #[tokio::test]
-async fn a_first_run_is_started_as_jumio_wants_it() {
+async fn a_first_run_creates_an_account() {
     let peer = Peer::start(|seen, before| match seen.line.as_str() {
         "POST /auth/oauth2/token" => token(before),
         "POST /account/api/v1/accounts" => reply(200, &started()),
@@ -57,7 +57,7 @@ async fn a_first_run_is_started_as_jumio_wants_it() {
 }
 
 #[tokio::test]
-async fn a_later_run_is_started_on_the_same_account() {
+async fn a_later_run_uses_the_same_account() {
     let peer = Peer::start(|seen, before| match seen.line.as_str() {
         "POST /auth/oauth2/token" => token(before),
         line if line == format!("PUT /account/api/v1/accounts/{ACCOUNT}") => reply(201, &started()),
@@ -80,7 +80,7 @@ async fn a_later_run_is_started_on_the_same_account() {
 
 /// Answers to a start that are no session.
 #[tokio::test]
-async fn a_start_that_is_not_one() {
+async fn an_answer_without_a_session_is_a_failure() {
     let no_link =
         json!({"account": {"id": ACCOUNT}, "workflowExecution": {"id": RUN}, "sdk": {"token": "SAMPLE"}});
     let mut script_link = started();
@@ -148,7 +148,7 @@ async fn a_start_that_is_not_one() {
 
 /// A start that Jumio would refuse without a reason is not sent.
 #[tokio::test]
-async fn an_order_that_jumio_would_not_take_is_not_sent() {
+async fn an_invalid_start_is_not_sent() {
     let peer = Peer::start(|_, before| token(before)).await;
     let (jumio, _clock) = peer.connector();
     let long = "x".repeat(101);
@@ -183,7 +183,7 @@ async fn an_order_that_jumio_would_not_take_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_wait_that_jumio_asks_for_is_told() {
+async fn retry_after_is_reported() {
     let peer = Peer::start(|seen, before| {
         let mut answer = reply(429, &json!({"title": "Too Many Requests"}));
         answer.headers.push(("retry-after", "17".to_owned()));

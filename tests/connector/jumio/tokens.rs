@@ -10,7 +10,7 @@ use crate::perform::perform_at;
 
 /// A token is used for many calls, refreshed early, and dropped when it is refused; never in a loop.
 #[tokio::test]
-async fn tokens_are_kept_refreshed_and_dropped() {
+async fn tokens_are_reused_refreshed_and_dropped() {
     let status = json!({"workflowExecution": {"id": RUN, "status": "INITIATED"}});
     let peer = Peer::start(move |seen, before| match seen.header("authorization") {
         basic if basic.starts_with("Basic") => token(before),
@@ -32,7 +32,7 @@ async fn tokens_are_kept_refreshed_and_dropped() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_never_accepted_waits_for_the_operator() {
+async fn a_token_that_is_always_refused_needs_the_operator() {
     let peer = Peer::start(|seen, _| {
         // Every token request returns the same token, as Jumio does.
         if seen.line.contains("token") { token(0) } else { reply(401, &json!({})) }
@@ -46,7 +46,7 @@ async fn a_token_that_is_never_accepted_waits_for_the_operator() {
 }
 
 #[tokio::test]
-async fn no_token() {
+async fn a_failed_token_request_is_reported() {
     let invalid = json!({"error": "invalid_client", "error_description": "Bad client CLIENTSECRET"});
     for (status, body, sentence) in [
         (401, invalid.clone(), "OAuth client"),
@@ -66,7 +66,7 @@ async fn no_token() {
 
 /// The token's own expiry takes precedence over the answer's, because Jumio returns partly used tokens.
 #[tokio::test]
-async fn a_half_used_token_is_refreshed_by_its_own_end() {
+async fn a_partly_used_token_is_refreshed_by_its_own_expiry() {
     let status = json!({"workflowExecution": {"id": RUN, "status": "INITIATED"}});
     let end = (start_of_test() + TimeDelta::minutes(5)).timestamp();
     let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json!({"exp": end}).to_string());

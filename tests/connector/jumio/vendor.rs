@@ -88,7 +88,7 @@ impl Street {
 
 /// New checks and words, a bill beside the ID, and a run that is temporarily missing.
 #[tokio::test]
-async fn a_newer_vendor_is_read_as_far_as_it_is_understood() {
+async fn unknown_parts_of_a_newer_api_are_ignored() {
     let bill = json!([{"credentials": [{"id": "b", "category": "DOCUMENT"}], "decision": {"type": "PASSED"},
         "data": {"type": "UB", "firstName": "JORDAN", "lastName": "TENANT"}}]);
     for (patch, decision, named) in [
@@ -114,7 +114,7 @@ async fn a_newer_vendor_is_read_as_far_as_it_is_understood() {
 
 /// An account in each state, and the result of each method on it.
 #[tokio::test]
-async fn each_method_on_each_state_of_an_account() {
+async fn each_method_has_the_expected_result_for_each_account_state() {
     type Change = fn(&Street, &Session);
     let rows: Vec<(&str, Change, [bool; 3])> = vec![
         ("enrolled", |_, _| (), [true; 3]),
@@ -173,7 +173,7 @@ async fn each_method_on_each_state_of_an_account() {
 
 /// Any status that the vendor chooses for "nothing enrolled" is recognized by its text.
 #[tokio::test]
-async fn nothing_enrolled_under_any_code() {
+async fn missing_enrolment_is_recognized_under_any_status() {
     let street = Street::new().await;
     let (one, _) = street.passes(Script::default()).await;
     street.town.jumio.wipe(&one.account);
@@ -188,7 +188,7 @@ async fn nothing_enrolled_under_any_code() {
 
 /// The vendor's pages contradict each other on whether a check of a document on file has a link.
 #[tokio::test]
-async fn a_check_without_a_link_is_the_operators_matter() {
+async fn a_check_without_a_link_needs_the_operator() {
     let street = Street::new().await;
     let (one, _) = street.passes(Script::default()).await;
     street.town.jumio.turn(|knobs| knobs.existing_id_on_web = false);
@@ -199,7 +199,7 @@ async fn a_check_without_a_link_is_the_operators_matter() {
 
 /// An enrolled person follows the link to the vendor and shows a face.
 #[tokio::test]
-async fn a_link_is_followed_with_a_selfie() {
+async fn a_selfie_check_follows_the_link() {
     let street = Street::new().await;
     let (first, _) = street.passes(Script::default()).await;
     let second = session(street.start(Method::Authentication, Some(&first.account)).await);
@@ -219,7 +219,7 @@ async fn a_link_is_followed_with_a_selfie() {
 }
 
 #[tokio::test]
-async fn a_selfie_is_a_proof_without_a_document() {
+async fn a_selfie_check_gives_a_proof_without_a_document() {
     use Judgement::{NotExecuted, Passed, Rejected, Warning};
     let warned = || Script { outcome: jumio::Outcome::Warn, ..Script::default() };
     let empty = || Script { outcome: jumio::Outcome::PassEmpty, ..Script::default() };
@@ -255,7 +255,7 @@ async fn a_selfie_is_a_proof_without_a_document() {
 
 /// A person with only a selfie cannot complete a check that takes a document.
 #[tokio::test]
-async fn a_full_run_takes_a_document() {
+async fn a_full_check_needs_a_document() {
     let street = Street::new().await;
     let one = session(street.start(Method::Full, None).await);
     let person = Applicant::new("Ann", "Example", "ann@example.com").unwrap();
@@ -268,7 +268,7 @@ async fn a_full_run_takes_a_document() {
 
 /// Earlier runs of the person are reported, and those of another account with the same face.
 #[tokio::test]
-async fn the_same_face_is_told() {
+async fn earlier_runs_with_the_same_face_are_reported() {
     let street = Street::new().await;
     let (first, _) = street.passes(Script::face_of("ann")).await;
     let (other, read) = street.passes(Script::face_of("ann")).await;
@@ -283,7 +283,7 @@ async fn the_same_face_is_told() {
 
 /// A run that was not finished, in every form in which the vendor reports it.
 #[tokio::test]
-async fn nobody_finished() {
+async fn unfinished_runs_are_reported_as_expired() {
     let shapes =
         [Expired::New, Expired::Old, Expired::NotFound, Expired::Late, Expired::Unsaid, Expired::Nowhere];
     for expired in shapes {
@@ -307,7 +307,7 @@ async fn nobody_finished() {
 
 /// A result that was wiped before it was read, passed or rejected: it is unknown.
 #[tokio::test]
-async fn a_wiped_result_is_no_rejection() {
+async fn a_wiped_result_is_unknown() {
     let turn = |knobs: &mut Knobs, wiped: Wiped| knobs.wiped = wiped;
     for wiped in [Wiped::Emptied, Wiped::Silently, Wiped::Undecided, Wiped::NoDetails, Wiped::Gone] {
         for (method, script) in [

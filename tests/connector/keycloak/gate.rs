@@ -108,7 +108,7 @@ const GAPS: &[(&str, Edit)] = &[
 ];
 
 #[test]
-fn each_gap_is_named() {
+fn each_gap_of_the_gate_is_reported() {
     assert_eq!(whole().gaps(), Vec::<String>::new());
     for (number, (says, edit)) in GAPS.iter().enumerate() {
         let mut gate = whole();
@@ -120,7 +120,7 @@ fn each_gap_is_named() {
 
 /// Settings that look other than the example and are as safe.
 #[test]
-fn a_gate_may_look_different() {
+fn equivalent_gates_are_accepted() {
     const SAFE: &[Edit] = &[
         |gate| lines(gate).push(top("auth-cookie", "DISABLED")),
         |gate| lines(gate).push(inner("conditional-user-attribute", "DISABLED")),

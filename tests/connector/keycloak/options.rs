@@ -17,7 +17,7 @@ fn mistake(options: &str) -> Result<Setup, String> {
 }
 
 #[test]
-fn each_mistake_is_named_with_its_key() {
+fn each_invalid_option_is_reported_with_its_key() {
     let url = "url: 'https://id.example.com'";
     for (options, says) in [
         ("url: 'https://id.example.com/realms/staff'", "url: write Keycloak's address without /realms"),
@@ -57,7 +57,7 @@ fn each_mistake_is_named_with_its_key() {
 
 /// An imported realm whose variable was not set has the placeholder as its secret.
 #[test]
-fn a_placeholder_is_no_secret() {
+fn a_placeholder_secret_is_refused() {
     let text = "public_url: https://proof.example.com\nconnectors:\n  keycloak:\n    staff: {url: 'https://id.example.com', realm: staff, client_secret: '${PROOFD_CLIENT_SECRET}'}\n";
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("proofd.yaml");

@@ -40,7 +40,7 @@ fn words(event: &Event) -> String {
 }
 
 #[test]
-fn user_events() {
+fn user_events_are_converted() {
     let names = BTreeMap::from([("first_name".to_owned(), "first_name".to_owned())]);
     check("user-events.json", "events", |record| {
         let record: UserRecord = serde_json::from_value(record).unwrap();
@@ -73,7 +73,7 @@ fn facts(facts: &[Fact]) -> String {
 }
 
 #[test]
-fn events_of_administrators_and_programs() {
+fn admin_events_are_converted() {
     check("admin-events.json", "told", |record| {
         let record: AdminRecord = serde_json::from_value(record).unwrap();
         let turn = |given: bool| if given { "given" } else { "taken" };
@@ -104,7 +104,7 @@ fn events_of_administrators_and_programs() {
 
 /// An administrator of another realm, a token of our account for another client, and an account of another realm.
 #[test]
-fn only_our_realm_client_and_account_together_are_ours() {
+fn an_event_is_ours_only_by_realm_client_and_account() {
     let row = read("admin-events.json");
     let row = row.as_array().unwrap().iter().find(|row| row["name"] == "logout by proofd").unwrap();
     let record = &row["records"][0];

@@ -71,13 +71,13 @@ async fn tenant() -> (Tenant, i64) {
 }
 
 #[tokio::test]
-async fn accounts_are_shut_and_opened() {
+async fn accounts_are_suspended_and_reinstated() {
     check(shutting()).await;
     check(opening()).await;
 }
 
 #[tokio::test]
-async fn roles_are_given_and_taken() {
+async fn roles_are_assigned_and_revoked() {
     check(roles()).await;
     check(roles_that_do_not_show()).await;
 }
@@ -123,7 +123,7 @@ const EVERY: [Step; 8] = [
 
 /// An account number that now belongs to another person, or to none, is not changed.
 #[tokio::test]
-async fn somebody_else_is_left_alone() {
+async fn a_reassigned_account_number_is_not_changed() {
     for step in EVERY {
         let (tenant, user) = tenant().await;
         let mut known = snapshot(&tenant.user(user).await);
@@ -142,7 +142,7 @@ async fn somebody_else_is_left_alone() {
 
 /// A lock by an administrator is restored after our suspension, for its remaining time.
 #[tokio::test]
-async fn a_lock_outlives_our_suspension() {
+async fn a_lock_is_restored_after_our_suspension() {
     let (tenant, user) = tenant().await;
     let known = snapshot(&tenant.user(user).await);
     tenant.simulator.lock(user).unwrap();
@@ -167,7 +167,7 @@ async fn a_lock_outlives_our_suspension() {
 
 /// A faulty credential or answer must not end a case.
 #[tokio::test]
-async fn trouble_decides_nothing() {
+async fn faulty_credentials_and_answers_end_no_case() {
     fn strike(knobs: &mut Knobs, what: Mishap) {
         knobs.faults.push(Fault { path: "/api".into(), ..Fault::of(what) });
     }
@@ -196,7 +196,7 @@ async fn trouble_decides_nothing() {
 
 /// A failure's reason names the remedy, and its wait the time after which a retry is useful.
 #[tokio::test]
-async fn reasons_and_waits() {
+async fn failures_have_a_reason_and_a_wait() {
     let (tenant, user) = tenant().await;
     let known = snapshot(&tenant.user(user).await);
     let ask = async |step| perform(&tenant, action(step, known.clone()), 1).await.unwrap_err();
@@ -221,7 +221,7 @@ async fn reasons_and_waits() {
 
 /// An approved registrant can hold a role after accepting the invitation, and not before.
 #[tokio::test]
-async fn a_role_for_a_registration() {
+async fn a_role_is_assigned_only_after_the_invitation_is_accepted() {
     let tenant = Tenant::new(|_| {}).await;
     let registered = tenant.applicant();
     let user = registered.user_id.unwrap();
@@ -244,7 +244,7 @@ async fn a_role_for_a_registration() {
 
 /// A recreated role has another number under its old name.
 #[tokio::test]
-async fn a_role_made_anew() {
+async fn a_recreated_role_is_found_by_name() {
     let (tenant, user) = tenant().await;
     let known = snapshot(&tenant.user(user).await);
     let ask = async |step| told(&perform(&tenant, action(step, known.clone()), 1).await);
@@ -264,7 +264,7 @@ async fn a_role_made_anew() {
 
 /// Only changed fields are sent: other clients may change the rest of the record.
 #[tokio::test]
-async fn only_what_differs_is_sent() {
+async fn only_changed_fields_are_sent() {
     let (tenant, user) = tenant().await;
     let known = snapshot(&tenant.user(user).await);
     tenant.simulator.edit(user, &Edit { title: Some("Chief".into()), ..Edit::default() }).unwrap();
@@ -278,7 +278,7 @@ async fn only_what_differs_is_sent() {
 }
 
 #[tokio::test]
-async fn a_subject_is_read_again() {
+async fn subjects_are_read_by_number() {
     let (tenant, user) = tenant().await;
     let registered = tenant.applicant().user_id.unwrap();
     for (kind, id, seen) in [

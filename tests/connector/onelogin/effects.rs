@@ -243,7 +243,7 @@ async fn check(row: &Row, resource: bool) {
 }
 
 #[tokio::test]
-async fn each_effect_happens_once_or_not_at_all() {
+async fn each_effect_happens_at_most_once() {
     for resource in BACK_ENDS {
         for row in decisions().iter().chain(&interference()).chain(&losses()) {
             check(row, resource).await;
@@ -253,7 +253,7 @@ async fn each_effect_happens_once_or_not_at_all() {
 
 /// A deletion whose answer was lost is ours only if the tenant's events show it; otherwise a person decides.
 #[tokio::test]
-async fn who_deleted_what_is_gone() {
+async fn a_deletion_in_doubt_is_ours_only_if_events_confirm_it() {
     type Gone = fn(&Simulator, i64);
     type Transition = fn(&mut Knobs);
     /// Whether the deletion arrives, the other person's change, the tenant's state, the second and third outcome.
@@ -316,7 +316,7 @@ async fn who_deleted_what_is_gone() {
 
 /// A freed license makes the second approval succeed; only `set_state` leaves Unlicensed.
 #[tokio::test]
-async fn a_freed_licence() {
+async fn a_freed_license_lets_the_second_approval_succeed() {
     for resource in BACK_ENDS {
         let tenant = Tenant::new(|knobs| knobs.registrations_resource = resource).await;
         let user = tenant.applicant().user_id.unwrap();
@@ -335,7 +335,7 @@ fn strike(knobs: &mut Knobs, what: Mishap) {
 
 /// A faulty credential or answer must not end a case.
 #[tokio::test]
-async fn trouble_decides_nothing() {
+async fn faulty_credentials_and_answers_end_no_case() {
     type Trouble = (&'static str, fn(&mut Knobs));
     let troubles: [Trouble; 8] = [
         ("refused a new token", |knobs| strike(knobs, Mishap::Status(401))),
@@ -366,7 +366,7 @@ async fn trouble_decides_nothing() {
 
 /// Effects that a read-only credential may not perform wait for the operator.
 #[tokio::test]
-async fn a_credential_that_may_only_read() {
+async fn a_read_only_credential_makes_effects_wait_for_the_operator() {
     for resource in BACK_ENDS {
         let tenant = Tenant::new(|knobs| {
             (knobs.registrations_resource, knobs.scope) = (resource, Scope::ReadUsers);
@@ -384,7 +384,7 @@ async fn a_credential_that_may_only_read() {
 
 /// Before the mail address is verified, only the resource has the state; the account may be invisible.
 #[tokio::test]
-async fn what_only_the_resource_can_tell() {
+async fn an_unverified_registration_is_read_from_the_resource() {
     let tenant = Tenant::new(|_| {}).await;
     let form = serde_json::json!({"firstname": "Ada", "lastname": "L", "email": "ada@example.com"});
     let user = tenant.simulator.register(serde_json::from_value(form).unwrap()).unwrap().user_id.unwrap();
@@ -405,7 +405,7 @@ async fn what_only_the_resource_can_tell() {
 
 /// A snapshot with the number of the registration row and an account works as well.
 #[tokio::test]
-async fn a_row_number_with_an_account() {
+async fn a_snapshot_with_a_registration_number_is_supported() {
     let tenant = Tenant::new(|_| {}).await;
     let registered = tenant.applicant();
     let user = registered.user_id.unwrap().to_string();
@@ -418,7 +418,7 @@ async fn a_row_number_with_an_account() {
 
 /// An effect based on a proof requires the compared values to be unchanged; a protective effect does not.
 #[tokio::test]
-async fn who_is_registered_otherwise_than_compared_is_not_let_in() {
+async fn a_registration_changed_since_the_comparison_is_not_approved() {
     for resource in BACK_ENDS {
         let t = Tenant::new(|knobs| knobs.registrations_resource = resource).await;
         let registered = t.applicant();

@@ -25,7 +25,7 @@ async fn tenant(turn: impl FnOnce(&mut Knobs)) -> Tenant {
 }
 
 #[tokio::test]
-async fn a_healthy_tenant() {
+async fn a_healthy_tenant_has_no_findings() {
     for resource in BACK_ENDS {
         let tenant = tenant(|knobs| knobs.registrations_resource = resource).await;
         let findings = tenant.onelogin.examine().await;
@@ -37,7 +37,7 @@ async fn a_healthy_tenant() {
 }
 
 #[tokio::test]
-async fn tenants_with_something_wrong() {
+async fn each_problem_of_a_tenant_has_a_finding() {
     let all = ["users", "events", "self-registration profiles", "registrations", "custom attributes"];
     for (turn, expected, says) in [
         (
@@ -55,7 +55,7 @@ async fn tenants_with_something_wrong() {
 }
 
 #[tokio::test]
-async fn settings_that_do_not_fit() {
+async fn unsuitable_settings_have_findings() {
     let tenant = tenant(|_| {}).await;
     let look = |onelogin: Arc<OneLogin>| async move { onelogin.examine().await };
     let findings = look(tenant.connector(|it| it.client_secret = Secret::new("wrong"))).await;

@@ -40,7 +40,7 @@ fn broadcast(tenant: &Tenant, bodies: &Bodies) -> Vec<Event> {
 }
 
 #[tokio::test]
-async fn both_channels_bring_the_same_event_and_lead_to_the_same_person() {
+async fn both_channels_give_the_same_event_and_subject() {
     for resource in BACK_ENDS {
         for (format, string_ids) in [
             (WebhookFormat::JsonArray, false),
@@ -77,7 +77,7 @@ async fn both_channels_bring_the_same_event_and_lead_to_the_same_person() {
 }
 
 #[tokio::test]
-async fn who_is_not_there() {
+async fn a_missing_person_is_not_found() {
     for resource in BACK_ENDS {
         let tenant = Tenant::new(|knobs| knobs.registrations_resource = resource).await;
         assert_eq!(tenant.subject("4711", None).await.unwrap(), None);
@@ -96,7 +96,7 @@ async fn who_is_not_there() {
 /// One event by two channels, with clocks that differ by a second, counts once; two events of one channel count
 /// twice.
 #[tokio::test]
-async fn marks_meet_across_channels_only() {
+async fn dedupe_marks_match_across_channels_only() {
     let tenant = Tenant::new(|_| {}).await;
     let bodies = listen(&tenant, WebhookFormat::JsonArray, false).await;
     tenant.applicant();
@@ -122,7 +122,7 @@ async fn marks_meet_across_channels_only() {
 
 /// The credential's id separates our own changes from those of people, in either channel.
 #[tokio::test]
-async fn an_event_says_which_credential_caused_it() {
+async fn an_event_contains_the_credential_that_caused_it() {
     let tenant = Tenant::new(|_| {}).await;
     let bodies = listen(&tenant, WebhookFormat::JsonArray, true).await;
     let user = tenant.simulator.seed_users(1)[0];

@@ -25,7 +25,7 @@ fn users(events: &[Event]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn pages_and_overlap() {
+async fn pages_are_read_with_overlap() {
     let tenant = Tenant::new(|_| {}).await;
     let user = tenant.simulator.seed_users(1)[0];
     tenant.logins(user, 250);
@@ -43,7 +43,7 @@ async fn pages_and_overlap() {
 }
 
 #[tokio::test]
-async fn events_that_show_late() {
+async fn delayed_events_are_returned() {
     let tenant = Tenant::new(|knobs| knobs.event_delay_s = 60).await;
     let users_of_test = tenant.simulator.seed_users(2);
     tenant.logins(users_of_test[0], 1);
@@ -59,7 +59,7 @@ async fn events_that_show_late() {
 
 /// A poll that fails in the middle continues at the same position.
 #[tokio::test]
-async fn spoilt_answers_keep_the_place() {
+async fn a_failed_poll_keeps_the_cursor() {
     for what in [
         Mishap::Status(429),
         Mishap::Status(503),
@@ -91,7 +91,7 @@ async fn spoilt_answers_keep_the_place() {
 
 /// A cursor that OneLogin no longer accepts: the round begins again, and no event is returned twice.
 #[tokio::test]
-async fn a_refused_place_begins_the_round_anew() {
+async fn a_refused_cursor_restarts_the_round_without_duplicates() {
     for status in [400, 404, 410, 422] {
         let tenant = Tenant::new(|_| {}).await;
         let user = tenant.simulator.seed_users(1)[0];
@@ -111,7 +111,7 @@ async fn a_refused_place_begins_the_round_anew() {
 
 /// After a failure within a round, the caller can drop the cursor, with the same result.
 #[tokio::test]
-async fn a_place_can_be_given_up() {
+async fn a_cursor_can_be_dropped_within_a_round() {
     let tenant = Tenant::new(|_| {}).await;
     let user = tenant.simulator.seed_users(1)[0];
     tenant.logins(user, 150);
@@ -127,7 +127,7 @@ async fn a_place_can_be_given_up() {
 }
 
 #[tokio::test]
-async fn a_stored_position_that_cannot_be_read_is_left_behind() {
+async fn an_unreadable_stored_cursor_restarts_the_round() {
     let tenant = Tenant::new(|_| {}).await;
     let user = tenant.simulator.seed_users(1)[0];
     tenant.logins(user, 3);
@@ -138,7 +138,7 @@ async fn a_stored_position_that_cannot_be_read_is_left_behind() {
 
 /// The hourly limit reports the wait; the edge's page does not.
 #[tokio::test]
-async fn too_many_requests() {
+async fn the_hourly_limit_reports_the_wait() {
     let tenant = Tenant::new(|knobs| knobs.hourly_limit = 0).await;
     let failure = tenant.onelogin.poll(None).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unavailable);
@@ -147,7 +147,7 @@ async fn too_many_requests() {
 }
 
 #[tokio::test]
-async fn one_new_token_for_all() {
+async fn concurrent_calls_share_one_new_token() {
     let tenant = Tenant::new(|_| {}).await;
     tenant.poll(None).await.unwrap();
     assert_eq!(tenant.requests(TOKEN).await, 1);
@@ -166,7 +166,7 @@ async fn one_new_token_for_all() {
 
 /// A credential whose tokens are refused is tried once more, without a loop.
 #[tokio::test]
-async fn a_revoked_credential() {
+async fn a_refused_token_is_renewed_once() {
     let tenant = Tenant::new(|knobs| {
         knobs.faults.push(Fault { path: "/api".into(), ..Fault::of(Mishap::Status(401)) });
     })

@@ -37,7 +37,7 @@ async fn read(
 }
 
 #[tokio::test]
-async fn everybody_is_listed_as_they_are_read_one_by_one() {
+async fn listed_people_equal_individually_read_people() {
     let tenant = Tenant::new(|_| {}).await;
     let ids = tenant.simulator.gather(&crowd(230));
     let waiting = tenant.applicant().user_id.unwrap();
@@ -61,7 +61,7 @@ async fn everybody_is_listed_as_they_are_read_one_by_one() {
 
 /// A person in the list from the first page to the last is returned, whatever other rows change.
 #[tokio::test]
-async fn a_list_that_moves_hides_nobody() {
+async fn a_changing_list_returns_everyone_who_stays_in_it() {
     type Row = (&'static str, fn(&mut Knobs), fn(&Simulator, &[i64], usize));
     let rows: [Row; 6] = [
         ("nothing moves", |_| {}, |_, _, _| {}),
@@ -122,7 +122,7 @@ async fn a_list_that_moves_hides_nobody() {
 
 /// A list that ends at the end of a page, an empty list, and a list without a count.
 #[tokio::test]
-async fn odd_lengths() {
+async fn lists_of_every_length_end() {
     for count in [0, 1, 99, 100, 101, 190, 200] {
         for total_count in [true, false] {
             let tenant = Tenant::new(|knobs| knobs.total_count = total_count).await;
@@ -135,7 +135,7 @@ async fn odd_lengths() {
 }
 
 #[tokio::test]
-async fn a_position_that_cannot_be_read_and_a_tenant_that_is_away() {
+async fn an_invalid_cursor_is_refused_and_an_outage_is_unavailable() {
     let tenant = Tenant::new(|_| {}).await;
     let failure = tenant.onelogin.population(Some("page 3")).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Refused);

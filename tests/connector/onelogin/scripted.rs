@@ -62,7 +62,7 @@ fn connector(mode: RegistrationsMode, url: &str) -> Arc<OneLogin> {
 }
 
 #[test]
-fn webhook_bodies() {
+fn webhook_bodies_are_parsed() {
     let good = r#"{"event_type_id":"100","user_id":"5001","event_timestamp":"2026-01-01 10:00:00 UTC"}"#;
     let mut headers = HeaderMap::new();
     headers.insert("x-onelogin-token", HeaderValue::from_static("shared"));
@@ -91,7 +91,7 @@ fn webhook_bodies() {
 }
 
 #[tokio::test]
-async fn answers_that_are_none() {
+async fn invalid_answers_are_classified() {
     for (status, body, kind, wait) in [
         (429, "<html>slow</html>".to_owned(), FailureKind::Unavailable, Some(7)),
         (200, "<html>".to_owned(), FailureKind::Unavailable, None),
@@ -109,7 +109,7 @@ async fn answers_that_are_none() {
 
 /// A token request with a wait is not repeated earlier, whichever call needs the token.
 #[tokio::test]
-async fn a_token_is_asked_for_no_earlier_than_allowed() {
+async fn token_requests_respect_retry_after() {
     for status in [429, 503, 401] {
         let token = ("POST /auth/oauth2/v2/token", status, "<html>".to_owned());
         let (onelogin, log) = tenant(RegistrationsMode::UserRecord, vec![token]).await;
@@ -126,7 +126,7 @@ const PUT: &str = "PUT /api/2/users/5001";
 const CREATED: &str = "2026-01-01T00:00:00.000Z";
 
 #[tokio::test]
-async fn effects_look_before_and_after() {
+async fn effects_read_the_registration_before_and_after() {
     let put = || (PUT, 200, "{}".to_owned());
     let gone = || ("DELETE /api/2/users/5001", 204, String::new());
     let approve = || Action::change(snapshot(), IdentityChange::Approve);
@@ -158,7 +158,7 @@ const PUT_ROW: &str = "PUT /api/2/self_registration_profiles/8/registrations/77"
 
 /// The resource and the account must agree; a row that names another person is ignored.
 #[tokio::test]
-async fn the_resource_and_the_account() {
+async fn a_registration_and_its_account_must_agree() {
     let row = |status: &str, user: Option<u32>| {
         let row = json!({"id": 77, "status": status, "email": "ADA@example.com", "user_id": user});
         (ROWS, 200, json!([row]).to_string())
@@ -190,7 +190,7 @@ const ROLE_USERS: &str = "/api/2/roles/7/users";
 
 /// The other effects on an account: the written values, and the result as read back.
 #[tokio::test]
-async fn effects_on_accounts_look_before_and_after() {
+async fn effects_on_accounts_read_the_account_before_and_after() {
     let account = |status: u8, roles: &[u32]| {
         let record = json!({"id": "5001", "email": "other@example.com", "state": 1, "status": status,
             "role_ids": roles, "created_at": "2026-01-01T00:00:00Z", "custom_attributes": {"seen": null}});

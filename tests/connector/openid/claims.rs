@@ -20,7 +20,7 @@ struct Request {
 }
 
 #[test]
-fn a_request_names_what_is_required_and_no_more() {
+fn a_claims_request_contains_exactly_what_is_required() {
     let rows: Vec<Request> = serde_json::from_str(include_str!("../../data/openid/requests.json")).unwrap();
     for row in rows {
         let made = claims(row.dialect, &row.accept, row.names, &row.require, &row.registered);
@@ -56,7 +56,7 @@ struct Row {
 }
 
 #[test]
-fn only_a_whole_result_passes() {
+fn only_a_complete_result_passes() {
     let results: Results = serde_json::from_str(include_str!("../../data/openid/results.json")).unwrap();
     for row in &results.rows {
         for within in &row.within {
@@ -86,7 +86,7 @@ fn only_a_whole_result_passes() {
 
 /// A person's id, and the provider's own record, are recognized when another person shows them.
 #[test]
-fn what_the_provider_knows_the_person_by_is_kept_as_a_document() {
+fn the_providers_person_id_is_recorded_as_a_document() {
     let accept = Accept { trust_framework: vec!["f".to_owned()], assurance_level: Vec::new(), max_age: None };
     let token = |sub: &str, process: Value| {
         let verification =

@@ -11,7 +11,7 @@ use super::{connector, options, start, vendor};
 const MISTAKES: &str = include_str!("../../data/openid/options.json");
 
 #[test]
-fn options_that_would_let_anybody_pass_are_refused() {
+fn options_that_would_pass_everyone_are_refused() {
     let rows: Vec<(Value, String)> = serde_json::from_str(MISTAKES).unwrap();
     for (change, says) in rows {
         let dir = tempfile::tempdir().unwrap();
@@ -36,7 +36,7 @@ fn options_that_would_let_anybody_pass_are_refused() {
 }
 
 #[test]
-fn a_verification_that_requires_nothing_does_not_load() {
+fn a_verification_without_requirements_does_not_load() {
     let dir = tempfile::tempdir().unwrap();
     let config = json!({
         "public_url": "https://proof.example.com",
@@ -71,7 +71,7 @@ fn a_verification_that_requires_nothing_does_not_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_request_is_nobodys_result() {
+async fn a_refused_request_gives_no_result() {
     let Some(vendor) = vendor(&json!({})) else { return };
     let connector = connector(&vendor.issuer, &json!({}));
     for (play, kind, outage, says) in [
@@ -92,7 +92,7 @@ async fn a_refused_request_is_nobodys_result() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_doctor_finds_what_is_missing() {
+async fn doctor_reports_missing_features() {
     use proofd::connectors::Connector as _;
     let Some(vendor) = vendor(&json!({"par": false})) else { return };
     let without = connector(&vendor.issuer, &json!({}));

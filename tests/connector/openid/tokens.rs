@@ -87,7 +87,7 @@ async fn results_are_judged_in_both_dialects() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_faulty_result_is_void() {
+async fn an_invalid_id_token_is_void() {
     let Some(vendor) = vendor(&json!({})) else { return };
     let connector = connector(&vendor.issuer, &json!({}));
     // A token to replay.
@@ -106,7 +106,7 @@ async fn a_faulty_result_is_void() {
 
 /// A provider changes its keys. Invented key names do not load it.
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_read_again_at_most_once_a_minute() {
+async fn keys_are_reloaded_at_most_once_a_minute() {
     let Some(vendor) = vendor(&json!({})) else { return };
     let clock = Virtual::new(Scaled::from_now(1).now());
     let connector = connector_at(&vendor.issuer, &json!({}), Arc::new(clock.clone()));
@@ -126,7 +126,7 @@ async fn keys_are_read_again_at_most_once_a_minute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_is_exchanged_once_and_only_for_its_own_session() {
+async fn a_code_is_exchanged_once_for_its_own_session() {
     let Some(vendor) = vendor(&json!({})) else { return };
     let connector = connector(&vendor.issuer, &json!({}));
     let session = connector.start(&start("play_pass", "case-1.2.1")).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_code_is_exchanged_once_and_only_for_its_own_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_without_a_result_is_the_persons_or_the_providers() {
+async fn an_end_without_a_result_is_attributed_to_person_or_provider() {
     let Some(vendor) = vendor(&json!({})) else { return };
     let connector = connector(&vendor.issuer, &json!({}));
     for (play, phase, void) in [
@@ -182,7 +182,7 @@ async fn an_end_without_a_result_is_the_persons_or_the_providers() {
 
 /// The request is pushed; with `par: never` it is in the person's address instead.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_binds_the_session() {
+async fn the_pushed_request_binds_the_session() {
     let Some(vendor) = vendor(&json!({})) else { return };
     let secrets = ["state", "nonce", "code_challenge"];
     let mut found = Vec::new();

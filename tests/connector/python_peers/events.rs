@@ -29,7 +29,7 @@ fn headers(given: &Value) -> HeaderMap {
 }
 
 #[test]
-fn what_the_sdk_sends_is_read() {
+fn events_of_the_cloudevents_sdk_are_parsed() {
     let Some(python) = python() else { return };
     let sent = run(&python, &[SCRIPT, "send"]).unwrap();
     let mut count = 0;
@@ -60,7 +60,7 @@ fn what_the_sdk_sends_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_sink_gets_is_verified() {
+async fn the_standard_webhooks_library_verifies_sink_events() {
     let Some(python) = python() else { return };
     let seen = Arc::new(Mutex::new(None));
     let kept = Arc::clone(&seen);

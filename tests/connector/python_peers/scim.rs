@@ -85,7 +85,7 @@ fn applied(already: bool) -> Result<Done, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accounts_are_made_and_changed() {
+async fn scim_accounts_are_created_and_changed() {
     let Some(server) = Server::start() else { return };
     let hris = server.connector(TOKEN);
     let findings = hris.examine().await;
@@ -146,7 +146,7 @@ async fn accounts_are_made_and_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_server_says_no_to() {
+async fn refusals_of_the_scim_server_are_classified() {
     let Some(server) = Server::start() else { return };
     let hris = server.connector(TOKEN);
     for (external_id, name) in [("u-1", "ada"), ("u-2", "ben")] {

@@ -23,7 +23,7 @@ fn rejects(label: &str) -> Script {
 
 /// Each history of an account, and whether a selfie check can start on it.
 #[tokio::test]
-async fn what_is_on_file_decides_which_checks_can_start() {
+async fn stored_data_determines_which_checks_can_start() {
     // (earlier runs on the account, a knob) to the answers to full, authentication (both generations) and existing
     // ID
     type Row = (&'static str, fn() -> Vec<(u32, Script)>, fn(&mut Knobs), [u16; 4]);
@@ -66,7 +66,7 @@ async fn what_is_on_file_decides_which_checks_can_start() {
 }
 
 #[tokio::test]
-async fn a_start_without_enrolment_is_answered_as_the_knobs_say() {
+async fn a_knob_sets_the_answer_to_a_start_without_enrolment() {
     let bench = Bench::new().await;
     let (account, ..) = bench.started(json!({})).await;
     let body = json!({"title": "Precondition", "detail": "no facemap"});
@@ -95,7 +95,7 @@ fn records(bench: &Bench, what: &str) -> Vec<Record> {
 
 /// The document on file is the latest, or the one that the start names; it is returned without a channel.
 #[tokio::test]
-async fn a_document_on_file_is_named_or_the_latest() {
+async fn a_start_uses_the_named_or_latest_document() {
     let bench = Bench::new().await;
     let (one, _) = bench.run(None, FULL, Script::face_of("ann")).await;
     let (two, _) = bench.run(Some(&one.account), FULL, Script::face_of("ann")).await;
@@ -129,7 +129,7 @@ async fn a_document_on_file_is_named_or_the_latest() {
 
 /// The person who returns, and the result.
 #[tokio::test]
-async fn a_selfie_is_held_against_what_is_on_file() {
+async fn a_selfie_is_compared_with_the_face_on_file() {
     const GONE: &str = "PRECONDITION_NOT_FULFILLED";
     // (the enrolled person, the person who returns) to (decision, authentication), (decision, similarity)
     type Row = (Script, Script, [(&'static str, &'static str); 2]);
@@ -182,7 +182,7 @@ async fn a_selfie_is_held_against_what_is_on_file() {
 
 /// A passed authentication becomes the face on file; a failed one changes nothing.
 #[tokio::test]
-async fn the_face_on_file_is_the_latest_that_passed() {
+async fn the_face_on_file_is_the_latest_passed_one() {
     let bench = Bench::new().await;
     let (first, _) = bench.run(None, FULL, Script::face_of("ann")).await;
     let on_file = || bench.simulator.account(&first.account).unwrap().enrolled_by.unwrap();
@@ -233,7 +233,7 @@ async fn retention_counts_from_the_last_activity() {
 
 /// A wipe is recorded at its due time, even if it is noticed much later.
 #[tokio::test]
-async fn a_wipe_happens_when_it_is_due() {
+async fn a_wipe_has_its_due_time() {
     let bench = Bench::new().await;
     bench.simulator.turn(|knobs| knobs.retention_seconds = Some(840));
     let (one, _) = bench.run(None, FULL, Script::default()).await;
@@ -244,7 +244,7 @@ async fn a_wipe_happens_when_it_is_due() {
 }
 
 #[tokio::test]
-async fn a_wiped_execution_reads_as_the_knob_says() {
+async fn a_knob_sets_how_a_wiped_execution_reads() {
     // knob to (status call, details call, decision, wipedOutAt)
     for (wiped, status, details, decision, said) in [
         (Wiped::Emptied, 200, 200, true, true),
@@ -272,7 +272,7 @@ async fn a_wiped_execution_reads_as_the_knob_says() {
 
 /// An account that was deleted, or wiped and unknown: no check can start, not even a full one.
 #[tokio::test]
-async fn an_account_that_is_gone() {
+async fn no_check_starts_on_a_deleted_account() {
     for deleted in [true, false] {
         let bench = Bench::new().await;
         bench.simulator.turn(|knobs| knobs.wiped_account_unknown = true);
@@ -291,7 +291,7 @@ async fn an_account_that_is_gone() {
 
 /// Data that is wiped between start and selfie causes no mismatch.
 #[tokio::test]
-async fn what_goes_during_a_check_is_no_mismatch() {
+async fn a_wipe_during_a_check_causes_no_mismatch() {
     for (key, check) in [(AUTHENTICATION, "authentication"), (EXISTING_ID, "similarity")] {
         let bench = Bench::new().await;
         let (one, _) = bench.run(None, FULL, Script::default()).await;
@@ -307,7 +307,7 @@ async fn what_goes_during_a_check_is_no_mismatch() {
 
 /// Earlier runs with the same face are found, on the person's own and on other accounts.
 #[tokio::test]
-async fn a_face_is_found_again() {
+async fn a_repeated_face_is_reported() {
     let bench = Bench::new().await;
     let full =
         async |account: Option<&str>, face: &str| bench.run(account, FULL, Script::face_of(face)).await;
@@ -354,7 +354,7 @@ async fn a_face_is_found_again() {
 
 /// A person plays a re-verification on the page.
 #[tokio::test]
-async fn a_person_chooses_on_the_page_who_comes_back() {
+async fn the_page_offers_who_returns() {
     for (action, face, decision) in [
         ("pass", "", "PASSED"),
         ("pass", "ann", "PASSED"),

@@ -15,7 +15,7 @@ mod results;
 use bench::{Bench, label};
 
 #[tokio::test]
-async fn the_door_refuses_what_the_vendor_refuses() {
+async fn invalid_requests_are_refused_like_the_vendor() {
     let bench = Bench::new().await;
     let url = format!("{}/account/api/v1/accounts", bench.serving.url);
     let nameless = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -62,7 +62,7 @@ async fn starts_are_validated_and_limited() {
 }
 
 #[tokio::test]
-async fn the_clock_ends_an_execution() {
+async fn an_execution_expires() {
     let bench = Bench::new().await;
     let (account, unused, _) = bench.started(json!({})).await;
     let (_, left, _) = bench.started(json!({})).await;
@@ -88,7 +88,7 @@ async fn the_clock_ends_an_execution() {
 }
 
 #[tokio::test]
-async fn authentication_depends_on_an_earlier_pass() {
+async fn authentication_requires_an_earlier_pass() {
     let bench = Bench::new().await;
     let (account, first, _) = bench.started(json!({})).await;
     assert_eq!(bench.start(Some(&account), 10014, json!({})).await.0, 400, "nothing is enrolled yet");
@@ -112,7 +112,7 @@ async fn authentication_depends_on_an_earlier_pass() {
 }
 
 #[tokio::test]
-async fn callbacks_come_as_the_knob_says() {
+async fn a_knob_sets_the_callbacks() {
     let check = async |callbacks: Callbacks, expected: &[&str]| {
         let bench = Bench::new().await;
         bench.simulator.turn(|knobs| knobs.callbacks = callbacks);
@@ -139,7 +139,7 @@ async fn callbacks_come_as_the_knob_says() {
 }
 
 #[tokio::test]
-async fn faults_hit_their_path_and_count() {
+async fn faults_apply_to_their_path_and_count() {
     let bench = Bench::new().await;
     let check = async |what: Mishap, after_effect: bool, made: usize, expected: &str| {
         let fault = Fault { path: "/account".into(), count: Some(1), after_effect, ..Fault::of(what) };
@@ -165,7 +165,7 @@ async fn faults_hit_their_path_and_count() {
 }
 
 #[tokio::test]
-async fn a_person_plays_on_the_web_page_and_over_the_control_paths() {
+async fn an_execution_can_be_completed_on_the_page_and_by_control_paths() {
     let bench = Bench::new().await;
     let web = json!({"web": {"successUrl": "https://a.example/ok", "errorUrl": "https://a.example/no"}});
     let (account, execution, href) = bench.started(web).await;

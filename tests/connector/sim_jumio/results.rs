@@ -7,7 +7,7 @@ use serde_json::json;
 use super::bench::{Bench, label};
 
 #[tokio::test]
-async fn results_say_what_the_script_says() {
+async fn results_match_the_script() {
     let bench = Bench::new().await;
     let check = async |outcome: Outcome, labels: &[&str], decision: &str, expected: &[(&str, &str)]| {
         let (account, execution, _) = bench.started(json!({})).await;
@@ -38,7 +38,7 @@ async fn results_say_what_the_script_says() {
 
 /// An unfinished execution, in every form that a knob selects.
 #[tokio::test]
-async fn expired_executions_look_as_the_knob_says() {
+async fn a_knob_sets_how_expired_executions_read() {
     for (expired, status, details, decision) in [
         (Expired::New, "expired", "expired", "NOT_EXECUTED"),
         (Expired::Old, "expired", "expired", "REJECTED"),

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::tenant::{Tenant, got};
 
 #[tokio::test]
-async fn a_token_is_had_in_four_ways_and_is_the_same_until_it_expires() {
+async fn a_token_can_be_requested_in_four_forms_and_is_reused_until_expiry() {
     let mut tenant = Tenant::start().await;
     let url = format!("{}/auth/oauth2/v2/token", tenant.serving.url);
     let grant = json!({"grant_type": "client_credentials"});
@@ -52,7 +52,7 @@ async fn a_token_is_had_in_four_ways_and_is_the_same_until_it_expires() {
 }
 
 #[tokio::test]
-async fn the_hour_has_a_limit_for_v1_only_and_tokens_have_an_edge() {
+async fn the_hourly_limit_applies_to_v1_and_the_edge_limits_tokens() {
     let tenant = Tenant::start().await;
     tenant.turn(|knobs| {
         knobs.hourly_limit = 2;
@@ -87,7 +87,7 @@ async fn the_hour_has_a_limit_for_v1_only_and_tokens_have_an_edge() {
 }
 
 #[tokio::test]
-async fn faults_strike_where_and_as_often_as_they_are_told() {
+async fn faults_apply_to_their_path_and_count() {
     let tenant = Tenant::start().await;
     let user = tenant.simulator.seed_users(1)[0];
     let path = format!("/api/2/users/{user}");
@@ -134,7 +134,7 @@ async fn faults_strike_where_and_as_often_as_they_are_told() {
 }
 
 #[tokio::test]
-async fn a_credential_has_a_scope_and_an_owner() {
+async fn credentials_have_a_scope_and_an_owner() {
     let mut tenant = Tenant::start().await;
     let (_, user) = tenant.applicant();
     let set_state = format!("/api/1/users/{user}/set_state");
@@ -164,7 +164,7 @@ async fn a_credential_has_a_scope_and_an_owner() {
 }
 
 #[tokio::test]
-async fn a_request_that_hangs_ends_with_the_simulator() {
+async fn a_hanging_request_ends_with_the_simulator() {
     let tenant = Tenant::start().await;
     let what = Mishap::Hang;
     let fault = Fault { ..Fault::of(what) };

@@ -115,7 +115,7 @@ async fn users_are_listed_in_pages_of_22_columns() {
 }
 
 #[tokio::test]
-async fn profiles_are_wrapped_and_their_rules_hold_in_the_form() {
+async fn profiles_are_wrapped_and_the_form_enforces_their_rules() {
     let tenant = Tenant::start().await;
     let path = "/api/2/self_registration_profiles";
     let list = tenant.get(path).await.body;
@@ -144,7 +144,7 @@ async fn profiles_are_wrapped_and_their_rules_hold_in_the_form() {
 }
 
 #[tokio::test]
-async fn mappings_run_as_users_are_created() {
+async fn mappings_run_when_users_are_created() {
     let tenant = Tenant::start().await;
     let mapping = json!({
         "name": "staff", "match": "all", "enabled": true, "position": 1,
@@ -161,7 +161,7 @@ async fn mappings_run_as_users_are_created() {
 }
 
 #[tokio::test]
-async fn attributes_are_defined_before_they_hold_anything() {
+async fn attributes_must_be_defined_before_use() {
     let tenant = Tenant::start().await;
     let id = tenant.simulator.seed_users(1)[0];
     let set = |values: Value| tenant.call("PUT", "/api/2/users/5001", json!({"custom_attributes": values}));

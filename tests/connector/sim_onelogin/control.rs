@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::tenant::{Tenant, got};
 
 #[tokio::test]
-async fn everything_can_be_done_from_another_process() {
+async fn the_control_api_covers_every_action() {
     let tenant = Tenant::start().await;
     let form = json!({"firstname": "Ada", "lastname": "L", "email": "ada@example.com"});
     let made = tenant.call("POST", "/_sim/register", form.clone()).await;
@@ -56,7 +56,7 @@ async fn everything_can_be_done_from_another_process() {
 }
 
 #[tokio::test]
-async fn the_public_form_works_without_script() {
+async fn the_public_form_works_without_javascript() {
     let tenant = Tenant::start().await;
     let fields = tenant
         .call(

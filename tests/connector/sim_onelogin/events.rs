@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::tenant::{Tenant, got};
 
 #[tokio::test]
-async fn events_are_served_late_and_by_keyset() {
+async fn events_are_delayed_and_paged_by_keyset() {
     let tenant = Tenant::start().await;
     let user = tenant.simulator.seed_users(1)[0];
     for score in [10, 95] {
@@ -54,7 +54,7 @@ async fn receiver() -> (String, Inbox, tokio::task::JoinHandle<()>) {
 }
 
 #[tokio::test]
-async fn events_are_broadcast_in_batches_once_or_as_the_knobs_say() {
+async fn webhooks_are_sent_in_batches_as_the_knobs_set() {
     let tenant = Tenant::start().await;
     let (url, inbox, receiver) = receiver().await;
     let user = tenant.simulator.seed_users(1)[0];

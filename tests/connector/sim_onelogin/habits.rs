@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::tenant::Tenant;
 
 #[tokio::test]
-async fn a_registration_is_approved_through_either_door() {
+async fn each_approval_endpoint_approves_a_registration() {
     for through in ["update", "set_state", "registrations"] {
         let tenant = Tenant::start().await;
         let (registration, user) = tenant.applicant();
@@ -45,7 +45,7 @@ async fn a_registration_is_approved_through_either_door() {
 }
 
 #[tokio::test]
-async fn the_registrations_resource_and_the_moments_of_a_registration_are_knobs() {
+async fn knobs_set_the_registrations_resource_and_the_time_of_account_creation() {
     let tenant = Tenant::start().await;
     tenant.turn(|knobs| {
         knobs.registrations_resource = false;
@@ -76,7 +76,7 @@ async fn the_registrations_resource_and_the_moments_of_a_registration_are_knobs(
 }
 
 #[tokio::test]
-async fn the_tenant_does_things_without_saying_so() {
+async fn the_tenant_changes_accounts_silently() {
     let tenant = Tenant::start().await;
     let (_, user) = tenant.applicant();
     let path = format!("/api/2/users/{user}");

@@ -46,7 +46,7 @@ async fn a_crowd_is_the_same_for_the_same_seed() {
 }
 
 #[tokio::test]
-async fn a_crowd_is_listed_by_pages_and_columns() {
+async fn a_crowd_is_listed_in_pages_and_columns() {
     let tenant = Tenant::start().await;
     let made = tenant.call("POST", "/_sim/crowd", json!({"count": 1_000, "seed": 7})).await;
     assert_eq!((made.code, &made.body["count"]), (201, &json!(1_000)));
@@ -64,7 +64,7 @@ async fn a_crowd_is_listed_by_pages_and_columns() {
 
 /// An action of an administrator or the person, and the events it emits, newest last.
 #[tokio::test]
-async fn what_people_do_is_told() {
+async fn actions_of_people_emit_events() {
     let tenant = Tenant::start().await;
     let user = tenant.simulator.seed_users(1)[0];
     let path = |action: &str| format!("/_sim/users/{user}/{action}");
@@ -108,7 +108,7 @@ async fn what_people_do_is_told() {
 
 /// Events of API changes contain the credential's id, by which a client recognizes its own changes.
 #[tokio::test]
-async fn what_the_api_does_is_told_as_such() {
+async fn api_changes_emit_events_with_the_credential() {
     let tenant = Tenant::start().await;
     let user = tenant.simulator.seed_users(2)[1];
     let record = format!("/api/2/users/{user}");
@@ -128,7 +128,7 @@ async fn what_the_api_does_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn sessions_open_with_a_login_and_end_with_a_logout() {
+async fn a_login_opens_a_session_and_a_logout_ends_it() {
     let tenant = Tenant::start().await;
     let user = tenant.simulator.seed_users(1)[0];
     let login = |failed| tenant.simulator.login(user, Login { failed, ..Login::default() });
@@ -145,7 +145,7 @@ async fn sessions_open_with_a_login_and_end_with_a_logout() {
 
 /// Changes that are answered and lost, each as often as its knob sets.
 #[tokio::test]
-async fn changes_that_are_lost() {
+async fn knobs_lose_changes() {
     let tenant = Tenant::start().await;
     let user = tenant.simulator.seed_users(1)[0];
     let path = format!("/api/2/users/{user}");
@@ -170,7 +170,7 @@ async fn changes_that_are_lost() {
 }
 
 #[tokio::test]
-async fn people_can_be_played_without_script() {
+async fn the_people_pages_work_without_javascript() {
     let tenant = Tenant::start().await;
     let user = tenant.simulator.seed_users(59)[58];
     let page = async |path: String| {

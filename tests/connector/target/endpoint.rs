@@ -54,7 +54,7 @@ fn update() -> Action {
 }
 
 #[tokio::test]
-async fn what_an_answer_means() {
+async fn answers_are_classified() {
     let html = || "<html>no</html>".to_owned();
     let huge = || " ".repeat(10_000_000);
     let rows: Vec<(Action, Reply, &str)> = vec![
@@ -127,7 +127,7 @@ async fn what_an_answer_means() {
 }
 
 #[tokio::test]
-async fn what_is_sent() {
+async fn requests_have_the_expected_form() {
     let rows = [
         (
             request(Repeat::Key),
@@ -173,7 +173,7 @@ async fn what_is_sent() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_twice_where_that_is_not_safe() {
+async fn an_unsafe_request_is_not_repeated() {
     let peer = Peer::start(vec![reply(200, "")]).await;
     let endpoint = endpoint(&peer.url);
     let mut doubtful = call(request(Repeat::None), 1);
@@ -193,7 +193,7 @@ async fn nothing_is_sent_twice_where_that_is_not_safe() {
 }
 
 #[tokio::test]
-async fn who_does_not_answer() {
+async fn an_unreachable_endpoint_is_unavailable() {
     let ended = told(&perform_at(&endpoint(&nobody()), &call(request(Repeat::Key), 1)).await);
     assert!(ended.starts_with("Unavailable: no connection to desk"), "{ended}");
     let peer = Peer::start(vec![reply(NEVER, "")]).await;
@@ -222,7 +222,7 @@ async fn an_examination_sends_nothing() {
 }
 
 #[test]
-fn settings_are_checked() {
+fn invalid_settings_are_refused() {
     for (url, says) in [
         ("ftp://x.example/", "such as https://"),
         ("mailto:x@y.example", "such as https://"),
@@ -242,7 +242,7 @@ fn settings_are_checked() {
 
 /// A missing account may be only seconds old; the fourth attempt accepts that it is missing.
 #[tokio::test]
-async fn an_account_that_is_not_there_is_looked_for_again() {
+async fn a_missing_account_is_searched_for_again() {
     for (attempt, expected) in [
         (1, "Unavailable: desk answered 404; the account may be too new"),
         (3, "Unavailable: desk answered 404; the account may be too new"),

@@ -87,7 +87,7 @@ async fn check(row: usize, call: Call, replies: Vec<Reply>, expected: &str, line
 }
 
 #[tokio::test]
-async fn an_account_is_made_once() {
+async fn an_account_is_created_once() {
     let none = || list(&[]);
     let made = || reply(201, account("u-1"));
     let conflict = || error(409, "uniqueness");
@@ -153,7 +153,7 @@ async fn an_account_is_made_once() {
 
 /// If the answer does not contain the account, only a search result counts.
 #[tokio::test]
-async fn what_the_answer_to_a_making_says() {
+async fn creation_answers_without_the_account_are_confirmed_by_search() {
     let none = || list(&[]);
     let rows: Vec<(Call, Vec<Reply>, &str, &[&str])> = vec![
         (create(1), vec![none(), reply(201, ""), list(&[account("u-1")])], "Created", &[LOOK, POST, LOOK]),
@@ -201,7 +201,7 @@ async fn what_the_answer_to_a_making_says() {
 }
 
 #[tokio::test]
-async fn answers_that_are_none() {
+async fn invalid_answers_are_classified() {
     let rows: Vec<(Reply, &str)> = vec![
         (html(200), "Unavailable: hris answered with something that is not JSON"),
         (reply(200, "[]"), "Unavailable: hris answered with something that is not a list"),
@@ -236,7 +236,7 @@ async fn answers_that_are_none() {
 
 /// A missing account may be only seconds old, which is assumed for a few attempts.
 #[tokio::test]
-async fn an_account_that_is_not_there_is_looked_for_again() {
+async fn a_missing_account_is_searched_for_again() {
     let none = || list(&[]);
     let gone = || error(404, "x");
     let (active, ok) = (|| list(&[account("u-1")]), || reply(204, ""));
@@ -261,7 +261,7 @@ async fn an_account_that_is_not_there_is_looked_for_again() {
 }
 
 #[tokio::test]
-async fn one_account_is_changed_and_read_back() {
+async fn an_account_is_changed_and_read_back() {
     let active = || list(&[account("u-1")]);
     let back = |value: Value| reply(200, value);
     let ok = || reply(204, "");
@@ -333,7 +333,7 @@ async fn one_account_is_changed_and_read_back() {
 }
 
 #[tokio::test]
-async fn what_is_sent() {
+async fn requests_have_the_expected_form() {
     let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
     let peer = Peer::start(vec![list(&[account("u-1")]), reply(500, "")]).await;
     let attributes = json!({
@@ -366,7 +366,7 @@ async fn what_is_sent() {
 }
 
 #[tokio::test]
-async fn what_is_not_even_sent() {
+async fn invalid_changes_are_not_sent() {
     let attributes = || json!({ "active": false });
     let empty = call(
         Action::Provisioning {
@@ -392,7 +392,7 @@ async fn what_is_not_even_sent() {
 }
 
 #[tokio::test]
-async fn an_examination() {
+async fn doctor_reports_missing_features() {
     let service = |patch: bool| reply(200, json!({ "patch": { "supported": patch } }));
     let rows: Vec<(Vec<Reply>, &[bool])> = vec![
         (vec![service(true), list(&[])], &[true, true]),
@@ -417,7 +417,7 @@ async fn an_examination() {
 }
 
 #[test]
-fn settings_are_checked() {
+fn invalid_settings_are_refused() {
     for (url, token, says) in [
         ("https://x.example/v2?a=b", TOKEN, "?query"),
         ("ldap://x.example/", TOKEN, "such as https://"),

@@ -35,7 +35,7 @@ fn emit() -> Action {
 }
 
 #[tokio::test]
-async fn what_an_answer_means() {
+async fn answers_are_classified() {
     let rows: Vec<(Reply, &str)> = vec![
         (reply(200, "<html>"), "Emitted"),
         (reply(202, ""), "Emitted"),
@@ -59,7 +59,7 @@ async fn what_an_answer_means() {
 }
 
 #[tokio::test]
-async fn an_event_is_signed_for_each_attempt_and_stays_the_same() {
+async fn an_event_is_signed_per_attempt_and_keeps_its_id() {
     let peer = Peer::start(vec![reply(500, "")]).await;
     let (sink, clock) = sink(&peer.url, true);
     for attempt in [1, 2] {
@@ -82,7 +82,7 @@ async fn an_event_is_signed_for_each_attempt_and_stays_the_same() {
 }
 
 #[tokio::test]
-async fn without_a_secret_nothing_is_signed() {
+async fn an_event_without_a_secret_is_not_signed() {
     let peer = Peer::start(vec![reply(202, "")]).await;
     perform_at(&sink(&peer.url, false).0, &call(emit(), 1)).await;
     let seen = peer.seen();
