@@ -29,7 +29,7 @@ fn ends(said: &Said, code: i32, says: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_finds_every_mistake_with_its_place() {
+async fn check_reports_every_error_with_its_place() {
     let world = idle().await;
     let tree = world.policies();
     let dir = tree.to_str().unwrap();
@@ -67,7 +67,7 @@ async fn check_finds_every_mistake_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn schemas_are_json() {
+async fn schema_prints_json() {
     let world = idle().await;
     for which in ["policy", "config", "verifications", "people", "events"] {
         let said = world.say_alone(&["schema", which]);
@@ -79,7 +79,7 @@ async fn schemas_are_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn doctor_says_which_part_is_ill() {
+async fn doctor_reports_the_failing_part() {
     let world = idle().await;
     let said = world.say(&["doctor"]);
     ends(&said, 0, &["OneLogin token", "Jumio: token", "policies are valid", "is writable"]);
@@ -120,7 +120,7 @@ async fn doctor_says_which_part_is_ill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cases_are_listed_shown_decided_and_ordered() {
+async fn cases_can_be_listed_shown_and_decided() {
     let world = running().await;
     let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
     world.goes_through(&ada, other_name()).await;
@@ -183,7 +183,7 @@ async fn cases_are_listed_shown_decided_and_ordered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stuck_case_is_told_and_tried_again() {
+async fn a_stuck_case_is_reported_and_retried() {
     let world = running().await;
     // The vendor reports a wrong request, which no retry fixes.
     let fault = Fault {
@@ -216,7 +216,7 @@ async fn a_stuck_case_is_told_and_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_holds_and_people_release_or_drop() {
+async fn limits_hold_effects_until_release_or_drop() {
     let mut world = World::new(60, Path::new("policies"), "").await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);
     edit(&world.policies().join("registration-proofing/policy.yaml"), "at_most: 50", "at_most: 1");
@@ -249,7 +249,7 @@ async fn a_limit_holds_and_people_release_or_drop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_store_is_verified_when_nobody_uses_it() {
+async fn store_verify_needs_a_stopped_daemon() {
     let mut world = running().await;
     let ada = world.registers("Ada");
     world.goes_through(&ada, passes()).await;
@@ -267,7 +267,7 @@ async fn the_store_is_verified_when_nobody_uses_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mistakes_of_the_configuration_have_their_line() {
+async fn configuration_errors_have_their_line() {
     let world = idle().await;
     let text = std::fs::read_to_string(world.config()).unwrap();
     let line = |what: &str| {
@@ -310,7 +310,7 @@ async fn mistakes_of_the_configuration_have_their_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_that_is_not_there_cannot_be_reached() {
+async fn an_unreachable_daemon_is_reported() {
     let mut world = idle().await;
     std::fs::write(world.dir.path().join("token"), "t-viewer-of-the-test-world\n").unwrap();
     std::fs::write(world.dir.path().join("wrong"), "x\n").unwrap();
@@ -346,7 +346,7 @@ async fn a_daemon_that_is_not_there_cannot_be_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_waits_for_what_is_under_way_and_loses_nothing() {
+async fn a_stop_waits_for_calls_in_progress_and_loses_nothing() {
     let mut world = running().await;
     let people: Vec<_> = (0..20).map(|number| world.registers(&format!("Person{number}"))).collect();
     // While invitations are being sent.
@@ -372,7 +372,7 @@ async fn the_end_waits_for_what_is_under_way_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sweeps_are_listed_with_their_next_time() {
+async fn sweep_list_prints_the_next_run() {
     let world = running().await;
     ends(&world.say(&["sweep", "list"]), 0, &["SCHEDULE"]);
     let folder = world.policies().join("nightly");

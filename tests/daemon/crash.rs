@@ -143,7 +143,7 @@ async fn survives(point: Point) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_death_at_any_commit_changes_nothing_of_the_end() {
+async fn a_crash_at_any_commit_does_not_change_the_results() {
     let mut reached = 0;
     for first in (1_u32..60).step_by(2) {
         let points = (first..first + 2)

@@ -37,7 +37,7 @@ async fn case_of(world: &World, name: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_of_a_request_or_nothing_and_once() {
+async fn events_of_a_request_are_accepted_together_and_once() {
     let mut world = asked().await;
     let (ada, ben, cyd) = (world.registers("Ada"), world.registers("Ben"), world.registers("Cyd"));
     let mut bad = event("2", &ada);
@@ -112,7 +112,7 @@ fn with_input(world: &World, text: &str) -> Said {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_is_sent_from_the_command_line() {
+async fn event_posts_a_file() {
     let mut world = asked().await;
     let ada = world.registers("Ada");
     let file = world.dir.path().join("events.json");
@@ -166,7 +166,7 @@ async fn a_file_is_sent_from_the_command_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn targets_and_sinks_in_the_configuration() {
+async fn targets_and_sinks_are_checked_in_the_configuration() {
     let world = World::new(60, Path::new("tests/data/tree"), "").await;
     let text = std::fs::read_to_string(world.config()).unwrap();
     // Only the sections that a row names.

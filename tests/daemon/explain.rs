@@ -18,7 +18,7 @@ fn says(explained: &Value) -> Vec<Vec<String>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_policy_says_why() {
+async fn explain_prints_a_reason_per_policy() {
     let mut world = World::new(60, Path::new("policies"), "").await;
     world.start();
     let ada = world.employs();

@@ -59,7 +59,7 @@ async fn asked(world: &World, subject: &str, count: usize) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_policies_would_say() {
+async fn explain_try_prints_the_projected_results() {
     let mut world = World::new(60, Path::new("policies"), "").await;
     world.start();
     let ada = world.employs();

@@ -45,7 +45,7 @@ async fn begin_from(from: u8, to: SocketAddr, text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_route_reads_a_body_of_somebody_who_has_shown_nothing() {
+async fn no_route_reads_an_unauthenticated_body() {
     let house = House::open_within(Bounds { body_within: SOON * 2, ..Bounds::default() }).await;
     let to = house.listening.address;
     let mut posts = 0;
@@ -75,7 +75,7 @@ async fn no_route_reads_a_body_of_somebody_who_has_shown_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_header_and_a_body_have_their_size_and_their_time() {
+async fn headers_and_bodies_are_bounded_in_size_and_time() {
     let bounds = Bounds {
         header_within: Duration::from_millis(300),
         body_within: Duration::from_millis(300),
@@ -118,7 +118,7 @@ async fn a_header_and_a_body_have_their_size_and_their_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_sends_all_of_a_large_body_still_reads_the_refusal() {
+async fn a_client_that_sends_a_large_body_receives_the_refusal() {
     let house = House::open_within(Bounds::default()).await;
     let to = house.listening.address;
     let body = vec![b'x'; 13_000_000];
@@ -135,7 +135,7 @@ async fn who_sends_all_of_a_large_body_still_reads_the_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_known_client_keeps_its_connection_where_strangers_take_all_others() {
+async fn a_known_client_keeps_its_connection_under_a_flood() {
     let house = House::open_within(Bounds { in_all: 40, per_address: 20, ..Bounds::default() }).await;
     let to = house.listening.address;
     // A request of a known client in progress, without its body yet.
@@ -191,7 +191,7 @@ fn half_open() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_thousand_half_open_requests_stop_nobody_else() {
+async fn half_open_requests_do_not_block_other_clients() {
     let mut world = World::new(60, Path::new("policies"), "").await;
     world.start();
     let (before, _) = size(world.process());

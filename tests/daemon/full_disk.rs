@@ -33,7 +33,7 @@ async fn send(world: &World, number: u64) -> (StatusCode, Option<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_answered_503_and_the_daemon_starts_on_it_and_recovers() {
+async fn a_full_disk_answers_503_and_the_daemon_recovers() {
     let mut world = World::new(1, Path::new("tests/data/tree"), "").await;
     let Some(disk) = Disk::mount_at(112, &world.dir.path().join("store")) else { return };
     let ballast = disk.at.join("ballast");

@@ -78,7 +78,7 @@ fn request(world: &World, method: &Method, path: &str, body: Option<&Value>) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_door_opens_to_its_roles_and_to_nobody_else() {
+async fn every_route_is_open_to_its_roles_only() {
     let world = shipped().await;
     // In turns: too many refusals from one address lead to another refusal.
     let mut wrong =
@@ -113,7 +113,7 @@ async fn every_door_opens_to_its_roles_and_to_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_request_is_told_what_is_wrong() {
+async fn an_invalid_request_error_names_the_cause() {
     let world = shipped().await;
     let huge = json!({ "reason": "x".repeat(1 << 20) });
     let rows: Vec<(Method, &str, Option<Value>, u16, &str)> = vec![
@@ -162,7 +162,7 @@ async fn a_wrong_request_is_told_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn decisions_are_taken_where_the_case_allows_them_and_once() {
+async fn a_decision_is_accepted_once_while_the_case_allows_it() {
     let world = shipped().await;
     let ada = world.registers("Ada");
     world.link(&ada).await;
@@ -221,7 +221,7 @@ async fn decisions_are_taken_where_the_case_allows_them_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_change_sent_twice_at_once_happens_once() {
+async fn concurrent_requests_with_one_key_take_effect_once() {
     let world = shipped().await;
     let ada = world.registers("Ada");
     world.link(&ada).await;
@@ -241,7 +241,7 @@ async fn the_same_change_sent_twice_at_once_happens_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_stands_for_the_whole_request_and_survives_a_restart() {
+async fn an_idempotency_key_covers_the_whole_request_and_survives_a_restart() {
     let mut world = shipped().await;
     let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
     let mut cases = Vec::new();
@@ -287,7 +287,7 @@ async fn a_key_stands_for_the_whole_request_and_survives_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_are_paged_by_cursor_and_filtered() {
+async fn lists_are_filtered_and_paged_by_cursor() {
     let world = shipped().await;
     let people: Vec<_> = (0..7).map(|number| world.registers(&format!("Person{number}"))).collect();
     for person in &people {
@@ -350,7 +350,7 @@ async fn lists_are_paged_by_cursor_and_filtered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_document_says_is_a_permission_of_its_own() {
+async fn document_data_requires_its_own_permission() {
     let world = shipped().await;
     let ada = world.registers("Ada");
     world.goes_through(&ada, passes()).await;

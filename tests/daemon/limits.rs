@@ -130,7 +130,7 @@ fn post(path: &'static str, token: &'static str, body: &'static str) -> Ask {
 type Row = (i64, Ask, usize, &'static [(u16, usize)]);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_client_has_a_share_of_its_own_and_strangers_have_one_an_address() {
+async fn requests_are_limited_per_client_and_per_address() {
     let login = r#"[{"uuid":"u","event_timestamp":"2026-01-05 09:00:00 UTC","event_type_id":5,"user_id":1}]"#;
     let rows: Vec<Row> = vec![
         // A program with a token: a burst, then fifty requests a second, for all paths together.

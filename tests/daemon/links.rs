@@ -8,7 +8,7 @@ use crate::world::{copy_tree, edit};
 use super::reload::{TITLE, policy, retitle, standing, two};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_that_are_pointed_elsewhere_are_seen() {
+async fn a_retargeted_symlink_is_loaded() {
     let mut world = two("").await;
     let dir = world.dir.path().to_owned();
     // A release folder behind a link, as deployment tools create it.
@@ -33,7 +33,7 @@ async fn links_that_are_pointed_elsewhere_are_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mounted_config_map_is_seen() {
+async fn a_config_map_update_is_loaded() {
     let mut world = two("").await;
     let dir = world.dir.path().to_owned();
     let tree = world.policies();
@@ -58,7 +58,7 @@ async fn a_mounted_config_map_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_link_to_the_tree_and_in_it_is_watched() {
+async fn every_symlink_to_and_in_the_tree_is_watched() {
     let mut world = two("").await;
     let dir = world.dir.path().to_owned();
     // `current` is in the middle of the configured path and names a release.
@@ -90,7 +90,7 @@ async fn every_link_to_the_tree_and_in_it_is_watched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_to_a_secret_shows_nothing_and_stops_nothing() {
+async fn a_symlink_to_a_secret_is_not_read_and_stops_no_policy() {
     let mut world = two("").await;
     world.start();
     let (tree, dir) = (world.policies(), world.dir.path().to_owned());

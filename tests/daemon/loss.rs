@@ -29,7 +29,7 @@ fn last_segment(world: &World) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_whose_journal_is_gone_does_not_start_until_somebody_accepts_the_loss() {
+async fn a_daemon_without_its_journal_starts_only_after_the_loss_is_accepted() {
     let mut world = approved().await;
     std::fs::remove_dir_all(world.dir.path().join("store/journal")).unwrap();
     for _ in 0..2 {
@@ -74,7 +74,7 @@ async fn a_daemon_whose_journal_is_gone_does_not_start_until_somebody_accepts_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flipped_bit_in_the_last_acknowledged_frame_is_not_passed_off_as_a_torn_write() {
+async fn a_flipped_bit_in_the_last_frame_is_not_taken_for_a_torn_write() {
     let world = approved().await;
     let path = last_segment(&world);
     let mut bytes = std::fs::read(&path).unwrap();
@@ -88,7 +88,7 @@ async fn a_flipped_bit_in_the_last_acknowledged_frame_is_not_passed_off_as_a_tor
 
 /// One flipped bit in the middle: it is repaired, the next frame proves the repair, and nothing else changes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flipped_bit_in_the_middle_is_turned_back_and_stops_nobody() {
+async fn a_flipped_bit_in_the_middle_is_repaired_and_stops_no_case() {
     let mut world = approved().await;
     let path = last_segment(&world);
     let whole = std::fs::read(&path).unwrap();
@@ -114,7 +114,7 @@ async fn a_flipped_bit_in_the_middle_is_turned_back_and_stops_nobody() {
 /// An overwritten block: its case is quarantined and named, and all other cases continue. The quarantined case
 /// continues after a retry. The first block also contains the policies.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_overwritten_block_stops_the_case_in_it_and_nobody_else() {
+async fn an_overwritten_block_quarantines_only_its_case() {
     for harmed in [0, 1] {
         overwritten(harmed).await;
     }

@@ -16,7 +16,7 @@ const EXAMPLES: &str = "8";
 const RATE: &str = "45/s";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_is_served_and_printed_as_it_is_committed() {
+async fn the_served_and_printed_documents_equal_the_committed_one() {
     let mut world = World::new(1, Path::new("policies"), "").await;
     world.start();
     let committed: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
@@ -29,7 +29,7 @@ async fn the_document_is_served_and_printed_as_it_is_committed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_daemon_answers_as_the_document_says() {
+async fn answers_of_the_daemon_match_the_openapi_document() {
     let Some(python) = python("schemathesis", &[SCHEMATHESIS]) else { return };
     let mut world = World::new(60, Path::new("policies"), "").await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);

@@ -92,7 +92,7 @@ fn reasons(sheet: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_stands_where_the_provider_and_the_policy_say() {
+async fn openid_results_lead_to_the_results_of_the_policy() {
     let Some((world, vendor)) = world("eid-proof", LET_IN).await else { return };
     let rows = [
         ("Ada", "pass", "passed", "[]"),
@@ -128,7 +128,7 @@ async fn everybody_stands_where_the_provider_and_the_policy_say() {
 
 /// What is void, or ends without a result, admits nobody. The person is asked again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_without_a_result_is_asked_again() {
+async fn a_person_without_a_result_can_try_again() {
     let Some((world, vendor)) = world("eid-proof", LET_IN).await else { return };
     let voids = [
         ("Ida", "nonce"),
@@ -183,7 +183,7 @@ async fn a_person_without_a_result_is_asked_again() {
 
 /// A forwarded address lets nobody answer for another person, and no address works twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_browser_that_was_sent_brings_a_result() {
+async fn only_the_redirected_browser_can_return_a_result() {
     let Some((world, vendor)) = world("eid-proof", LET_IN).await else { return };
     let ada = world.registers("Ada");
     vendor.play(json!({"play": "pass", "person": {"given_name": "Ada", "family_name": "Tester"}})).await;
@@ -237,7 +237,7 @@ async fn only_the_browser_that_was_sent_brings_a_result() {
 
 /// The daemon dies after the vendor has exchanged the code: the result is lost, and the person is asked again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_death_during_the_exchange_lets_nobody_in() {
+async fn a_crash_during_the_code_exchange_gives_no_pass() {
     let Some((mut world, vendor)) = world("eid-proof", LET_IN).await else { return };
     let ada = world.registers("Ada");
     vendor.play(json!({"play": "hold", "person": {"given_name": "Ada", "family_name": "Tester"}})).await;
@@ -275,7 +275,7 @@ async fn a_death_during_the_exchange_lets_nobody_in() {
 /// Two providers in one daemon and in one case: nobody has a face at the first, whose fallback is at the second; then
 /// the first sees a document.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fallback_may_be_at_another_provider() {
+async fn a_fallback_can_use_another_provider() {
     let Some((world, vendor)) = world("selfie-or-eid", THEN_A_DOCUMENT).await else { return };
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;

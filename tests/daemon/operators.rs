@@ -24,7 +24,7 @@ fn says(said: &Said, code: i32, parts: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tree_that_cannot_be_read_as_a_whole_says_why() {
+async fn an_unreadable_tree_is_reported_with_its_cause() {
     let mut world = two().await;
     world.start();
     let tree = world.policies();
@@ -36,7 +36,7 @@ async fn a_tree_that_cannot_be_read_as_a_whole_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_that_is_gone_is_listed_while_its_cases_are_open() {
+async fn a_removed_policy_is_listed_while_it_has_open_cases() {
     let mut world = two().await;
     world.start();
     let ada = world.registers("Ada");
@@ -79,7 +79,7 @@ async fn a_policy_that_is_gone_is_listed_while_its_cases_are_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_move_of_cases_says_where_each_is_now() {
+async fn a_migration_lists_the_new_step_of_each_case() {
     let mut world = two().await;
     world.start();
     let wrong = world.say(&["case", "migrate", "--policy", "profing"]);
@@ -101,7 +101,7 @@ async fn a_move_of_cases_says_where_each_is_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_json_an_error_is_json_too() {
+async fn errors_are_json_with_the_json_option() {
     let mut world = two().await;
     let problem = |said: Said, code: i32, title: &str, part: &str| {
         assert_eq!((said.code, said.out.as_str()), (Some(code), ""), "{said:?}");

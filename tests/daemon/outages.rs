@@ -17,7 +17,7 @@ async fn shipped() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn vendors_that_are_down_fail_nobody() {
+async fn a_vendor_outage_fails_no_case() {
     type Outage = fn(&World, bool);
     let onelogin: Outage = |world, down| {
         world.town.onelogin.turn(|knobs| {
@@ -67,7 +67,7 @@ async fn vendors_that_are_down_fail_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_that_the_vendor_cannot_serve_yet_makes_the_person_wait_and_goes_on() {
+async fn a_start_during_an_outage_waits_and_continues() {
     let world = shipped().await;
     let fault = Fault {
         path: "/account".to_owned(),
@@ -83,7 +83,7 @@ async fn a_start_that_the_vendor_cannot_serve_yet_makes_the_person_wait_and_goes
 
 /// The API shows that OneLogin is down, and why a case does not continue.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_is_seen_from_outside() {
+async fn the_api_reports_an_outage() {
     let world = shipped().await;
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;
@@ -116,7 +116,7 @@ async fn an_outage_is_seen_from_outside() {
 
 /// If OneLogin asks one call to wait, no other call is sent before that time either.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_system_that_asks_to_wait_is_left_alone() {
+async fn retry_after_delays_all_calls_to_the_system() {
     let world = shipped().await;
     let people = ["Ada", "Bob"].map(|name| world.registers(name));
     let [ada, bob] = &people;

@@ -24,7 +24,7 @@ async fn hook(world: &World, header: Option<&str>, body: String) -> reqwest::Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_takes_all_or_nothing_and_only_with_the_shared_header() {
+async fn a_webhook_is_accepted_whole_and_only_with_the_shared_header() {
     let mut world = World::new(60, Path::new("policies"), "").await;
     // Only the events of this test arrive.
     world.edit_config("    webhook:", "    poll_every: 30d\n    webhook:");
@@ -127,7 +127,7 @@ async fn a_forged_callback_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_is_not_ours_is_nobodys() {
+async fn a_forged_link_is_not_found() {
     let world = shipped().await;
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;

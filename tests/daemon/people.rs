@@ -39,7 +39,7 @@ async fn refused(world: &World, case: &Value, token: &str, says: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_review_compares_persons_and_is_the_teams() {
+async fn a_review_compares_persons_and_belongs_to_its_team() {
     let (world, person) = world().await;
     let case = opened(&world, "second-look", &person).await;
     refused(&world, &case, "t-clerk", "not a member of the team lookers").await;
@@ -87,7 +87,7 @@ async fn a_review_compares_persons_and_is_the_teams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_persons_are_not_compared_a_token_counts_by_its_name() {
+async fn without_persons_a_token_counts_by_its_name() {
     let (world, person) = world().await;
     let case = opened(&world, "first-look", &person).await;
     refused(&world, &case, "t-ida", "not a member of the team clerks").await;
@@ -106,7 +106,7 @@ async fn refused_decisions_do_not_fill_the_journal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_long_its_own_and_in_time() {
+async fn expired_short_and_duplicate_tokens_are_refused() {
     let (mut world, person) = world().await;
     let case = opened(&world, "second-look", &person).await;
     let (status, answer) = world.decides_as("t-late", &case, "fine").await;
@@ -133,7 +133,7 @@ async fn a_token_is_long_its_own_and_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_that_nobody_can_decide_is_said_at_the_start_and_by_check() {
+async fn a_queue_without_reviewers_is_reported_at_start_and_by_check() {
     let (world, _) = world().await;
     let tree = world.policies();
     let check = |world: &World| world.say(&["check", tree.to_str().unwrap()]);
@@ -172,7 +172,7 @@ reload: {release: other_person}
 ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_is_released_by_somebody_else_than_who_pushed_it() {
+async fn the_author_of_an_edit_cannot_release_it() {
     let mut world = World::new(60, Path::new("tests/data/tree"), ADMINS).await;
     world.start();
     let file = world.policies().join("proofing/policy.yaml");

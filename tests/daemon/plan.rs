@@ -24,7 +24,7 @@ async fn stands(world: &World) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
+async fn an_edit_that_would_have_deleted_many_is_parked_with_their_list() {
     let mut world = started("reload: {park_above: 2}\n").await;
     for name in ["Mallory", "Trudy", "Oscar"] {
         let person = world.registers(name);
@@ -99,7 +99,7 @@ async fn an_edit_that_would_have_deleted_many_waits_with_the_list_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_setting_that_decides_waits_whatever_the_past_says_and_a_bad_tree_has_a_plan_too() {
+async fn an_edit_of_a_deciding_setting_is_parked_and_an_invalid_tree_has_a_plan() {
     let world = started("").await;
     for name in ["Ada", "Ben"] {
         let person = world.registers(name);

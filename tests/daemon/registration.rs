@@ -36,7 +36,7 @@ fn row(name: &'static str, script: fn() -> Script, state: &'static str) -> Row {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_stands_where_the_vendor_and_the_policy_say() {
+async fn vendor_results_lead_to_the_results_of_the_policy() {
     let rows = [
         Row {
             result: json!("approved"),
@@ -109,7 +109,7 @@ async fn a_pass_is_approved_and_invited_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_name_goes_to_the_desk_which_decides() {
+async fn a_name_mismatch_opens_a_review_that_decides() {
     for (decision, result, standing) in
         [("approve", "approved", ("approved", 1)), ("reject", "rejected", ("unapproved", 0))]
     {
@@ -156,7 +156,7 @@ async fn declined(world: &World) -> (Person, Value, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forger_is_deleted_when_the_time_runs_out() {
+async fn a_forged_document_deletes_the_registration_after_grace() {
     let mut world = shipped().await;
     let (carla, sheet, _) = declined(&world).await;
     world.pass(TimeDelta::days(6));
@@ -170,7 +170,7 @@ async fn a_forger_is_deleted_when_the_time_runs_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn contesting_stops_the_clock_until_people_decide() {
+async fn an_objection_stops_the_grace_period_until_a_decision() {
     for (decision, result, standing) in [("undo", "undone", "unapproved"), ("uphold", "rejected", "deleted")]
     {
         let mut world = shipped().await;
@@ -198,7 +198,7 @@ async fn contesting_stops_the_clock_until_people_decide() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_undoes_a_deletion_that_waits() {
+async fn an_operator_can_undo_a_deletion_in_grace() {
     let mut world = shipped().await;
     let (carla, sheet, _) = declined(&world).await;
     assert_eq!(world.orders(&sheet, "undo").await.0, StatusCode::OK);
@@ -209,7 +209,7 @@ async fn an_operator_undoes_a_deletion_that_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_blurred_picture_is_tried_again_by_a_new_link_and_the_old_one_is_dead() {
+async fn a_blurred_picture_gives_a_new_link_and_the_old_one_expires() {
     let world = shipped().await;
     let bruno = world.registers("Bruno");
     let old = world.link(&bruno).await;
@@ -233,7 +233,7 @@ async fn a_blurred_picture_is_tried_again_by_a_new_link_and_the_old_one_is_dead(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_blurs_for_ever_ends_at_the_desk() {
+async fn repeated_blurred_pictures_open_a_review() {
     let world = shipped().await;
     let bruno = world.registers("Bruno");
     let mut link = world.link(&bruno).await;
@@ -279,7 +279,7 @@ async fn silence_is_reminded_then_expires_then_is_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_leaves_the_vendors_page_can_come_back_to_a_fresh_session() {
+async fn leaving_the_vendors_page_allows_a_new_session() {
     for expired in [Expired::New, Expired::Old, Expired::NotFound] {
         let mut world = shipped().await;
         // Some tenants show an expired run as rejected with the highest risk. No person was rejected.
@@ -303,7 +303,7 @@ async fn who_leaves_the_vendors_page_can_come_back_to_a_fresh_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn opening_a_link_starts_nothing() {
+async fn opening_a_link_starts_no_session() {
     let world = shipped().await;
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;
@@ -330,7 +330,7 @@ async fn opening_a_link_starts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trusted_domain_opens_no_case_and_why_is_kept() {
+async fn a_trusted_domain_opens_no_case_and_the_reason_is_recorded() {
     let mut world = shipped().await;
     let grace = world.registers_from("Grace", "example.com");
     // A person who comes later has an invitation, so the earlier event was handled.
@@ -356,7 +356,7 @@ async fn a_trusted_domain_opens_no_case_and_why_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn webhook_and_poller_bring_a_registration_twice_and_it_opens_one_case() {
+async fn a_registration_from_webhook_and_poller_opens_one_case() {
     let world = shipped().await;
     world.town.onelogin.turn(|knobs| {
         knobs.webhook.duplicate_every = 1;
@@ -394,7 +394,7 @@ async fn webhook_and_poller_bring_a_registration_twice_and_it_opens_one_case() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registration_that_only_the_poller_sees_opens_a_case() {
+async fn a_polled_registration_opens_a_case() {
     let world = shipped().await;
     world.town.onelogin.turn(|knobs| knobs.webhook.drop_every = 1);
     let ada = world.registers("Ada");
@@ -403,7 +403,7 @@ async fn a_registration_that_only_the_poller_sees_opens_a_case() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_counts_for_its_own_session_only() {
+async fn a_result_is_used_for_its_own_session_only() {
     let world = shipped().await;
     let (good, bad) = (world.registers("Good"), world.registers("Bad"));
     let mine = world.presses(&bad, &world.link(&bad).await).await;
@@ -451,7 +451,7 @@ async fn a_result_counts_for_its_own_session_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_who_is_gone_ends_the_case_without_an_effect() {
+async fn a_deleted_registration_ends_the_case_without_an_effect() {
     let world = shipped().await;
     let ada = world.registers("Ada");
     world.link(&ada).await;
@@ -462,7 +462,7 @@ async fn somebody_who_is_gone_ends_the_case_without_an_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn looking_at_a_page_writes_nothing_and_a_return_is_noticed() {
+async fn opening_a_page_writes_nothing_and_a_return_is_recorded() {
     // The clock is too slow for a regular poll.
     let mut world = World::new(2, Path::new("policies"), "").await;
     world.start();

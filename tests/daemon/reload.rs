@@ -96,7 +96,7 @@ impl World {
 type Change = fn(&Path, &str);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_way_to_change_files_is_seen() {
+async fn every_way_to_change_files_causes_a_reload() {
     let changes: &[(&str, Change)] = &[
         ("written in place", |tree, title| retitle(tree, "proofing", title)),
         ("a new file renamed over", |tree, title| {
@@ -155,7 +155,7 @@ async fn every_way_to_change_files_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_policy_keeps_its_last_good_revision_and_the_others_move() {
+async fn an_invalid_policy_keeps_its_last_revision_and_the_others_reload() {
     let mut world = two("").await;
     world.start();
     let tree = world.policies();
@@ -202,7 +202,7 @@ async fn a_bad_policy_keeps_its_last_good_revision_and_the_others_move() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tree_that_is_gone_or_empty_stops_nothing() {
+async fn a_missing_or_empty_tree_stops_no_policy() {
     type Harm = fn(&Path);
     let harms: &[(&str, Harm)] = &[
         ("gone", |_| {}),
@@ -237,7 +237,7 @@ async fn a_tree_that_is_gone_or_empty_stops_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn open_cases_keep_the_revision_that_they_opened_with() {
+async fn open_cases_keep_the_revision_they_opened_with() {
     let mut world = two("reload: {park: []}\n").await;
     world.start();
     let tree = world.policies();
@@ -274,7 +274,7 @@ async fn open_cases_keep_the_revision_that_they_opened_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_with_a_broken_tree_runs_what_was_good_last() {
+async fn a_start_with_an_invalid_tree_runs_the_last_valid_revisions() {
     type Harm = fn(&Path);
     let harms: &[(&str, Harm)] = &[
         ("a broken policy", |tree| fs::write(policy(tree, "proofing"), "{{{").unwrap()),
@@ -304,7 +304,7 @@ async fn a_start_with_a_broken_tree_runs_what_was_good_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_start_with_nothing_good_waits_for_a_good_tree() {
+async fn a_first_start_without_a_valid_policy_waits_for_one() {
     let mut world = two("").await;
     let tree = world.policies();
     let good = fs::read_to_string(policy(&tree, "proofing")).unwrap();
@@ -323,7 +323,7 @@ async fn a_first_start_with_nothing_good_waits_for_a_good_tree() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hangup_looks_at_the_tree_anew() {
+async fn sighup_reloads_the_tree() {
     let mut world = two("").await;
     world.start();
     let name = "proofd_policy_reloads_total{result=\"ok\"}";
@@ -335,7 +335,7 @@ async fn a_hangup_looks_at_the_tree_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_or_nothing_keeps_every_edit_back() {
+async fn all_or_nothing_rejects_every_edit_of_an_invalid_tree() {
     let mut world = two("reload: {all_or_nothing: true, park: []}\n").await;
     let tree = world.policies();
     copy_tree(&tree.join("other"), &tree.join("third"));
@@ -416,7 +416,7 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_policy_goes_like_any_other_and_a_lost_tree_is_no_removal() {
+async fn the_last_policy_can_be_removed_and_a_missing_tree_removes_none() {
     let mut world = two("reload: {park: []}\n").await;
     world.start();
     world.hears(true).await;

@@ -34,7 +34,7 @@ fn taken(house: &House) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_whose_answer_was_lost_is_not_made_again() {
+async fn a_repeated_request_takes_effect_once() {
     let house = House::open_within(Bounds::default()).await;
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(KIND))]);
     let (key, request) = (hash("sam\nlost"), hash(&format!("POST /v1/events\n{}", event("1"))));

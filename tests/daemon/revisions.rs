@@ -53,7 +53,7 @@ fn is_shown(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_do_more_harm_waits_for_a_release() {
+async fn an_edit_with_more_harm_is_parked_until_release() {
     let (mut world, file) = started("").await;
     let good = world.stands("proofing").await;
     assert_eq!(good["state"], "active", "the first tree is what was meant");
@@ -124,14 +124,14 @@ async fn what_can_do_more_harm_waits_for_a_release() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_parked_where_that_is_configured() {
+async fn park_none_activates_every_edit() {
     let (world, file) = started("reload: {park: []}\n").await;
     edit(&file, "at_most: 1000", "at_most: 100000");
     assert_eq!(world.stands("proofing").await["state"], "active");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_revision_runs_until_the_files_are_edited() {
+async fn a_pinned_revision_runs_until_the_next_edit() {
     let (mut world, file) = started("").await;
     let first = world.stands("proofing").await;
     edit(&file, "title: Proof of identity", "title: Second");
@@ -183,7 +183,7 @@ async fn an_older_revision_runs_until_the_files_are_edited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn open_cases_move_to_another_revision_after_a_look() {
+async fn a_migration_is_previewed_then_moves_open_cases() {
     let (mut world, file) = started("").await;
     let first = world.stands("proofing").await;
     let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));

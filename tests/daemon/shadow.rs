@@ -33,7 +33,7 @@ fn would(person: &Value) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_person_with_what_would_have_been_and_what_was() {
+async fn a_shadow_report_lists_projected_and_actual_results() {
     let mut world = World::new(60, Path::new("policies"), "").await;
     let passed = "passed:\n        - do: let_in";
     shadow(&world, "same", "title: Your", "title: A");
@@ -80,7 +80,7 @@ async fn each_person_with_what_would_have_been_and_what_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_silent_for_as_long_as_the_shadow_waits_has_not_answered() {
+async fn silence_as_long_as_the_shadows_deadline_is_a_missing_answer() {
     let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
     for (name, waits) in [("sooner", "1d"), ("later", "5d")] {
         let dir = world.policies().join(name);

@@ -61,7 +61,7 @@ impl Tree {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_that_was_gone_comes_back_as_an_edit_of_what_ran_last() {
+async fn a_restored_policy_is_compared_with_its_last_revision() {
     // A tree without any policy is not loaded, so there is another one.
     let made = tempfile::tempdir().unwrap();
     copy_tree(Path::new("tests/data/tree"), made.path());
@@ -111,7 +111,7 @@ async fn a_policy_that_was_gone_comes_back_as_an_edit_of_what_ran_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_with_another_name_does_not_stand_still() {
+async fn a_renamed_policy_is_parked_and_the_old_one_continues() {
     let tree = Tree::of(Path::new("tests/data/tree")).await;
     let (_, good, _) = tree.stands("proofing").await;
     fs::rename(tree.dir.join("proofing"), tree.dir.join("proving")).unwrap();
@@ -136,7 +136,7 @@ tests:
 ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_without_the_tests_that_were_there_waits() {
+async fn an_edit_that_removes_tests_is_parked() {
     let made = tempfile::tempdir().unwrap();
     copy_tree(Path::new("tests/data/tree"), made.path());
     fs::write(made.path().join("proofing/tests.yaml"), TESTS).unwrap();
@@ -196,7 +196,7 @@ const SWEEPS: &[(&str, &str, &str, &str, &str)] = &[
 const OTHERS: &str = "which may select other people";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_of_whom_a_sweep_picks_waits_by_whatever_it_is_made() {
+async fn every_edit_of_a_sweeps_selection_is_parked() {
     let made = tempfile::tempdir().unwrap();
     copy_tree(Path::new("policies"), made.path());
     let (folder, policy) = ("quarterly-reverification", "quarterly-reverification/policy.yaml");
@@ -237,7 +237,7 @@ tests:
 ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_whose_tests_walk_less_waits_also_after_a_restart() {
+async fn an_edit_with_less_test_coverage_stays_parked_after_a_restart() {
     let made = tempfile::tempdir().unwrap();
     copy_tree(Path::new("tests/data/tree"), made.path());
     let tests = made.path().join("proofing/tests.yaml");
@@ -267,7 +267,7 @@ async fn an_edit_whose_tests_walk_less_waits_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_are_put_back_to_what_ran_run_at_once() {
+async fn reverting_to_the_active_revision_activates_at_once() {
     let made = tempfile::tempdir().unwrap();
     copy_tree(Path::new("policies"), made.path());
     fs::remove_file(made.path().join("partner-role/tests.yaml")).unwrap();
@@ -306,7 +306,7 @@ async fn files_that_are_put_back_to_what_ran_run_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_that_protects_runs_until_its_removal_is_released() {
+async fn a_protective_policy_runs_until_its_removal_is_released() {
     let mut tree = Tree::of(Path::new("policies")).await;
     let (_, risk, _) = tree.stands("login-risk").await;
     let waits = Some(PolicyState::NeedsRelease);
@@ -337,7 +337,7 @@ async fn a_policy_that_protects_runs_until_its_removal_is_released() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn small_edits_are_added_up_until_a_person_releases_one() {
+async fn small_edits_accumulate_until_a_release() {
     let mut tree = Tree::of(Path::new("policies")).await;
     let file = tree.dir.join("login-risk/policy.yaml");
     let (active, waits) = (Some(PolicyState::Active), Some(PolicyState::NeedsRelease));

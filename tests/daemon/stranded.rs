@@ -21,7 +21,7 @@ async fn page(request: reqwest::RequestBuilder) -> (StatusCode, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
+async fn an_unloadable_revision_notifies_the_person_and_the_operator() {
     let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
     let file = world.policies().join("proofing/policy.yaml");
     // Another policy that stays active.
@@ -90,7 +90,7 @@ async fn who_waits_is_told_so_and_whoever_runs_it_is_told_what_to_do() {
 
 /// The time in which a case could not continue is given back.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_waited_for_us_has_their_time_again() {
+async fn time_with_an_unloadable_revision_is_credited() {
     let mut world = World::new(4_000, Path::new("tests/data/tree"), "").await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);
     let file = world.policies().join("proofing/policy.yaml");

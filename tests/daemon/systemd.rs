@@ -21,7 +21,7 @@ pub fn hear(socket: &UnixDatagram, says: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn systemd_hears_readiness_status_and_the_end() {
+async fn systemd_is_notified_of_readiness_status_and_stop() {
     let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
     let path = world.dir.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();

@@ -39,7 +39,7 @@ fn words(journal: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pass_of_another_name_gives_no_role() {
+async fn a_pass_under_another_name_assigns_no_role() {
     let world = shipped().await;
     let mallory = world.employs_proven().await;
     renames(&world, &mallory, "Grace", "Hopper");
@@ -51,7 +51,7 @@ async fn a_pass_of_another_name_gives_no_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_face_of_another_name_is_asked_for_the_document() {
+async fn a_selfie_after_a_name_change_requires_a_document() {
     let world = shipped().await;
     let mallory = world.employs_proven().await;
     renames(&world, &mallory, "Grace", "Hopper");
@@ -63,7 +63,7 @@ async fn a_face_of_another_name_is_asked_for_the_document() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_renamed_between_the_proof_and_the_approval_is_not_approved() {
+async fn a_rename_between_proof_and_approval_prevents_the_approval() {
     let world = shipped().await;
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;
@@ -77,7 +77,7 @@ async fn who_is_renamed_between_the_proof_and_the_approval_is_not_approved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_renamed_while_people_decide_is_not_approved() {
+async fn a_rename_during_the_review_prevents_the_approval() {
     let world = shipped().await;
     let ada = world.registers("Ada");
     let mut doubtful = passes();
@@ -92,7 +92,7 @@ async fn who_is_renamed_while_people_decide_is_not_approved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_document_lets_one_person_in() {
+async fn one_document_approves_one_person() {
     const NUMBER: &str = "QQ CANARY-4711";
     let mut world = shipped().await;
     let first = world.registers("Ada");
@@ -124,7 +124,7 @@ async fn one_document_lets_one_person_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_at_once_with_one_document_one_comes_in() {
+async fn one_of_two_concurrent_uses_of_a_document_is_approved() {
     let world = shipped().await;
     let people = ["Ada", "Grace", "Berta"].map(|name| world.registers(name));
     let mut executions = Vec::new();
@@ -148,7 +148,7 @@ async fn of_two_at_once_with_one_document_one_comes_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_budget_that_is_used_up_holds_the_next_person_and_says_when_to_come_back() {
+async fn an_exhausted_budget_holds_the_next_person_and_gives_a_time() {
     let mut world = World::new(60, Path::new("policies"), "").await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);
     edit_shipped(
@@ -189,7 +189,7 @@ async fn a_budget_that_is_used_up_holds_the_next_person_and_says_when_to_come_ba
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_person_cannot_spend_everybodys_budget() {
+async fn one_person_cannot_exhaust_the_shared_budget() {
     let mut world = shipped().await;
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;

@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_can_be_read_and_health_says_how_it_is() {
+async fn metrics_and_health_are_served() {
     let mut world = World::new(60, Path::new("policies"), "").await;
     world.start();
     let ada = world.registers("Ada");
@@ -71,7 +71,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_public_listener_has_hooks_and_links_and_the_other_one_has_not() {
+async fn the_public_listener_alone_serves_webhooks_and_links() {
     let public = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut world = World::new(60, Path::new("policies"), &format!("public_listen: {public}\n")).await;
     let outside = format!("http://{public}");

@@ -12,7 +12,7 @@ const POLICY: &str = "support-reverification";
 const INVITED: &str = "Please confirm that it is you on the phone";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_proves_it_and_the_help_desk_hears() {
+async fn a_verified_caller_is_reported_to_the_help_desk() {
     let world = shipped().await;
     let ada = world.employs();
     assert_eq!(world.verified_at(&ada), None);
@@ -38,7 +38,7 @@ async fn a_caller_proves_it_and_the_help_desk_hears() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_pretends_to_be_somebody_locks_nobody_out() {
+async fn impersonating_a_caller_does_not_lock_the_account() {
     let world = shipped().await;
     let ada = world.employs_proven().await;
     let (verified, before) = (world.verified_at(&ada), world.done_to(&ada).len());
@@ -63,7 +63,7 @@ async fn who_pretends_to_be_somebody_locks_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_caller_and_a_reviewers_start() {
+async fn a_silent_caller_expires_and_a_reviewer_cannot_open_a_case() {
     let mut world = shipped().await;
     let ada = world.employs();
     let start =

@@ -46,7 +46,7 @@ async fn until(world: &World, person: &Person, state: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proven_hire_has_an_account_in_hr_that_says_when_and_how() {
+async fn a_verified_hire_gets_an_hr_account_with_time_and_method() {
     let world = shipped().await;
     let ada = hired("Ada");
     for _ in 0..2 {
@@ -90,7 +90,7 @@ async fn a_proven_hire_has_an_account_in_hr_that_says_when_and_how() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_decide_about_hires_whose_document_does_not_fit() {
+async fn a_mismatched_document_of_a_hire_opens_a_review() {
     let world = shipped().await;
     let (ada, eve, nameless) = (hired("Ada"), hired("Eve"), hired("Nora"));
     sends(&world, &event("hire-1", &ada)).await;
@@ -123,7 +123,7 @@ async fn people_decide_about_hires_whose_document_does_not_fit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn attributes_of_who_works_here_are_written_in_the_hr_system_too() {
+async fn attributes_of_employees_are_written_to_the_hr_system() {
     let world = shipped().await;
     // An additional step in a shipped policy, edited while the daemon runs.
     let policy = world.policies().join("support-reverification/policy.yaml");

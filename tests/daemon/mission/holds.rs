@@ -32,7 +32,7 @@ async fn held_twice(world: &mut World) -> (Person, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_opens_with_the_last_of_two_holds() {
+async fn an_account_is_reinstated_with_the_last_of_two_holds() {
     let mut world = shipped().await;
     let (ada, risk) = held_twice(&mut world).await;
     world.shows_face(&ada, &risk, Script::same_person()).await;
@@ -48,7 +48,7 @@ async fn an_account_opens_with_the_last_of_two_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hold_that_was_placed_second_and_left_keeps_the_account_closed() {
+async fn a_remaining_second_hold_keeps_the_account_suspended() {
     let mut world = shipped().await;
     let (ada, risk) = held_twice(&mut world).await;
     let sheet = world.until_in(QUARTER, &ada, "in_review").await;

@@ -23,7 +23,7 @@ async fn is_down(world: &World) -> Option<bool> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_vendor_is_down_the_clock_stands() {
+async fn deadlines_stop_during_a_vendor_outage() {
     let mut world = shipped().await;
     let (ada, ben) = (world.registers("Ada"), world.registers("Ben"));
     let link = world.link(&ada).await;
@@ -63,7 +63,7 @@ async fn while_the_vendor_is_down_the_clock_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_reminders_that_were_missed_only_the_newest_goes_out() {
+async fn only_the_newest_missed_reminder_is_sent() {
     let mut world = shipped().await;
     let felix = world.registers("Felix");
     world.link(&felix).await;

@@ -46,7 +46,7 @@ async fn until(world: &World, person: &Person, state: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partner_who_is_vouched_for_gets_an_account_and_then_the_role() {
+async fn a_sponsored_partner_gets_an_account_then_the_role() {
     let world = with_profile().await;
     let pia = registers(&world, "Pia", SPONSOR);
     world.goes_through(&pia, passes()).await;
@@ -78,7 +78,7 @@ async fn a_partner_who_is_vouched_for_gets_an_account_and_then_the_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_sponsor_of_ours_nobody_is_asked_for_a_passport_and_who_objects_is_heard() {
+async fn a_partner_without_a_sponsor_is_rejected_unverified_and_can_object() {
     let mut world = with_profile().await;
     let rows = [("Nosponsor", ""), ("Outside", "friend@elsewhere.test"), ("Own", "own@partner.test")];
     let people: Vec<_> = rows.iter().map(|(name, sponsor)| registers(&world, name, sponsor)).collect();
@@ -105,7 +105,7 @@ async fn without_a_sponsor_of_ours_nobody_is_asked_for_a_passport_and_who_object
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ticketing_system_that_is_down_keeps_nobody_from_the_review() {
+async fn a_ticketing_outage_does_not_prevent_the_review() {
     let mut world = with_profile().await;
     world.town.office.turn(|knobs| knobs.ticket_status = Some(503));
     let pia = registers(&world, "Pia", SPONSOR);

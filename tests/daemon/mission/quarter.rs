@@ -35,7 +35,7 @@ async fn due(world: &mut World) -> Person {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whose_proof_is_too_old_is_asked_at_night_and_nobody_else() {
+async fn the_sweep_asks_only_people_with_an_expired_proof() {
     let mut world = shipped().await;
     let ada = due(&mut world).await;
     let recent = world.employs();
@@ -69,7 +69,7 @@ async fn whose_proof_is_too_old_is_asked_at_night_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_proved_it_lately_is_not_bothered() {
+async fn a_recent_proof_skips_the_sweep() {
     let mut world = shipped().await;
     let ada = world.employs_proven().await;
     let proven = world.verified_at(&ada).unwrap();
@@ -84,7 +84,7 @@ async fn who_proved_it_lately_is_not_bothered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn silence_is_reminded_closes_the_account_and_has_a_way_back() {
+async fn silence_is_reminded_then_suspends_the_account_until_a_selfie() {
     let mut world = shipped().await;
     let ada = due(&mut world).await;
     let manager = world.manager(&ada);
@@ -118,7 +118,7 @@ async fn silence_is_reminded_closes_the_account_and_has_a_way_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_face_closes_the_account_and_people_decide() {
+async fn a_different_face_suspends_the_account_and_opens_a_review() {
     let mut world = shipped().await;
     let ada = due(&mut world).await;
     world.logs_in(&ada, None);

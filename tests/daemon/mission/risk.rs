@@ -31,7 +31,7 @@ async fn shut_out(world: &World) -> (Person, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_it_was_is_back_after_a_selfie() {
+async fn a_matching_selfie_reinstates_the_account() {
     let world = shipped().await;
     let (ada, link) = shut_out(&world).await;
     let proven = world.verified_at(&ada);
@@ -52,7 +52,7 @@ async fn who_it_was_is_back_after_a_selfie() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logins_that_are_not_risky_enough_or_did_not_succeed_close_nothing() {
+async fn low_risk_and_failed_logins_open_no_case() {
     let world = shipped().await;
     let (ada, ben, cyd) = (world.employs(), world.employs(), world.employs());
     world.logs_in(&ada, Some(75));
@@ -88,7 +88,7 @@ async fn in_review(world: &World) -> (Person, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_who_agree_decide_and_nobody_works_on_it_twice() {
+async fn two_agreeing_reviewers_decide_and_a_claim_blocks_others() {
     let world = shipped().await;
     let (ada, sheet) = in_review(&world).await;
     // One reviewer claims the review, which blocks the others.
@@ -119,7 +119,7 @@ async fn two_who_agree_decide_and_nobody_works_on_it_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_disagree_ask_those_above_and_what_stays_can_be_lifted() {
+async fn disagreeing_reviewers_escalate_and_the_hold_can_be_lifted() {
     let world = shipped().await;
     let (ada, sheet) = in_review(&world).await;
     assert_eq!(world.decides_as(DESK, &sheet, "lift").await.0, StatusCode::OK);
@@ -140,7 +140,7 @@ async fn who_disagree_ask_those_above_and_what_stays_can_be_lifted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_review_that_nobody_decides_escalates_and_opens_nothing() {
+async fn an_undecided_review_escalates_and_keeps_the_suspension() {
     let mut world = shipped().await;
     let (ada, _) = in_review(&world).await;
     world.pass(TimeDelta::hours(3));
@@ -156,7 +156,7 @@ async fn a_review_that_nobody_decides_escalates_and_opens_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_was_asleep_comes_back_days_later() {
+async fn a_late_selfie_reinstates_the_account() {
     let mut world = shipped().await;
     let (ada, _) = shut_out(&world).await;
     world.pass(TimeDelta::hours(25));
@@ -171,7 +171,7 @@ async fn who_was_asleep_comes_back_days_later() {
 
 /// A later suspension by an administrator is not lifted by the selfie.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_administrator_suspends_stays_suspended() {
+async fn a_suspension_by_an_administrator_is_kept() {
     let world = shipped().await;
     let (ada, link) = shut_out(&world).await;
     world.town.onelogin.activate(ada.id()).unwrap();
@@ -193,7 +193,7 @@ async fn what_an_administrator_suspends_stays_suspended() {
 
 /// A deactivation seconds after our own suspension is not mistaken for it: the case ends by its policy.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_administrator_who_deactivates_the_account_ends_the_case() {
+async fn a_deactivation_by_an_administrator_ends_the_case() {
     let world = shipped().await;
     let (ada, _) = shut_out(&world).await;
     world.town.onelogin.deactivate(ada.id()).unwrap();

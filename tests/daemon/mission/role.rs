@@ -13,7 +13,7 @@ const ROLE: &str = "Payments admin";
 const INVITED: &str = "Your new role needs a proof of identity";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_is_held_until_its_holder_is_proven() {
+async fn a_role_is_withheld_until_its_holder_is_verified() {
     let world = shipped().await;
     let ada = world.employs();
     // Ordinary roles start no case.
@@ -37,7 +37,7 @@ async fn a_role_is_held_until_its_holder_is_proven() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_proved_it_this_month_has_the_role_back_at_once() {
+async fn a_recent_proof_restores_the_role_at_once() {
     let world = shipped().await;
     let ada = world.employs_proven().await;
     let proven = world.verified_at(&ada).unwrap();
@@ -51,7 +51,7 @@ async fn who_proved_it_this_month_has_the_role_back_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_proof_the_role_is_not_given() {
+async fn a_role_without_a_proof_is_not_assigned() {
     let mut world = shipped().await;
     let (silent, forger) = (world.employs(), world.employs());
     for person in [&silent, &forger] {
@@ -97,7 +97,7 @@ async fn without_a_proof_the_role_is_not_given() {
 
 /// An administrator who revokes the role cancels the grant: a later pass does not restore the role.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_an_administrator_revokes_is_not_given_back() {
+async fn a_role_revoked_by_an_administrator_is_not_restored() {
     let world = shipped().await;
     // Before the daemon acts, and after it acted and the role was granted again.
     let (early, late) = (world.employs_proven().await, world.employs());

@@ -115,7 +115,7 @@ fn tree(dir: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
+async fn toy_providers_run_beside_the_shipped_ones() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (dir, clock) = (tempfile::tempdir().unwrap(), Scaled::from_now(60));
     let (dir, clock): (_, Arc<dyn Clock>) = (dir.path(), Arc::new(clock));
@@ -195,7 +195,7 @@ async fn two_identity_and_two_verification_providers_beside_the_shipped_ones() {
 
 /// An error in a provider's options is reported with its place.
 #[test]
-fn a_mistake_in_the_options_of_a_provider_has_its_place() {
+fn an_invalid_provider_option_has_its_place() {
     for (text, line, says) in [
         ("  roster: {staff: {file: a, kex: b}}\n", 3, "unknown field `kex`"),
         ("  roster:\n    staff: {file: a}\n", 4, "missing field `key`"),
@@ -226,7 +226,7 @@ fn a_mistake_in_the_options_of_a_provider_has_its_place() {
 
 /// A missing ability of a provider is found when a policy is loaded, not in the first case.
 #[test]
-fn a_policy_that_asks_for_what_its_provider_cannot_do_does_not_load() {
+fn a_policy_with_an_unsupported_effect_does_not_load() {
     let dir = tempfile::tempdir().unwrap();
     let (dir, policies) = (dir.path(), dir.path().join("policies"));
     tree(dir);
