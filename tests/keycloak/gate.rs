@@ -30,7 +30,7 @@ async fn outside(person: &mut Person, id: &str, way: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_registers_is_stored_and_not_signed_in() {
+async fn a_registration_is_stored_and_not_signed_in() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let (mut ada, id) = registered(&realm, "Ada").await;
@@ -57,7 +57,7 @@ const WAYS: [&[(&str, &str)]; 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_with_a_password_is_refused_at_each_way_in() {
+async fn an_unapproved_user_with_a_password_is_refused_by_every_flow() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let direct = json!({"clientId": "gate-direct", "publicClient": true, "directAccessGrantsEnabled": true});
@@ -90,7 +90,7 @@ async fn a_person_with_a_password_is_refused_at_each_way_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_link_of_a_mail_signs_in() {
+async fn mail_links_do_not_bypass_the_gate() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let (mut cleo, id) = registered(&realm, "Cleo").await;
@@ -132,7 +132,7 @@ async fn no_link_of_a_mail_signs_in() {
 
 /// A session from before does not help; the gate meets it too.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_session_gets_no_code() {
+async fn an_earlier_session_gets_no_code() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let mut dora = Person::new(&realm, "Dora");
@@ -147,7 +147,7 @@ async fn an_older_session_gets_no_code() {
 
 /// Fields that the form does not have are not taken from it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_cannot_prove_or_approve() {
+async fn form_fields_cannot_prove_or_approve() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let mut eve = Person::new(&realm, "Eve");
@@ -171,7 +171,7 @@ async fn a_form_cannot_prove_or_approve() {
 
 /// Who comes from another identity provider is refused too, if its post login flow is the realm's.
 #[tokio::test(flavor = "multi_thread")]
-async fn another_identity_provider_is_no_way_round() {
+async fn another_identity_provider_does_not_bypass_the_gate() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let elsewhere = Realm::new(keycloak, "gate-elsewhere");

@@ -58,7 +58,7 @@ async fn gate(realm: &Realm, flow: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gate_that_is_added_by_hand_refuses_too() {
+async fn a_manually_added_gate_refuses_sign_in() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = Realm::new(keycloak, "own-realm");
     let smtp =

@@ -123,7 +123,7 @@ fn account_changes() -> Vec<(Deed, Vec<&'static str>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_deed_makes_its_events() {
+async fn each_change_emits_its_events() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let mut bench = Bench::at(&realm).await;

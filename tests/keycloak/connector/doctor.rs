@@ -8,7 +8,7 @@ use super::{connector, settings};
 use crate::server::keycloak;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_example_realm_is_right() {
+async fn the_example_realm_has_no_findings() {
     let Some(keycloak) = keycloak().await else { return };
     let findings = connector(settings(&keycloak.example())).examine().await;
     let wrong: Vec<_> = findings.iter().filter(|finding| !finding.ok).collect();
@@ -17,7 +17,7 @@ async fn the_example_realm_is_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_thing_that_is_wrong_has_a_finding() {
+async fn each_problem_of_a_realm_has_a_finding() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-doctor").await;
     let types = json!(["LOGIN", "LOGIN_ERROR"]);
@@ -69,7 +69,7 @@ async fn each_thing_that_is_wrong_has_a_finding() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_that_do_not_fit_the_realm_have_a_finding() {
+async fn unsuitable_settings_have_a_finding() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-doctor-settings").await;
     let findings = |change: fn(&mut proofd::connectors::keycloak::Settings)| {

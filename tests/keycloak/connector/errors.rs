@@ -37,7 +37,7 @@ fn proxy(status: &'static str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_not_keycloaks_answer_is_an_outage() {
+async fn a_foreign_answer_is_an_outage() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -91,7 +91,7 @@ async fn whatever_is_not_keycloaks_answer_is_an_outage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_right_is_named_and_nothing_is_decided() {
+async fn a_missing_role_is_named_and_ends_no_case() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-rights").await;
     let mut bench = Bench::at(&realm).await;
@@ -134,7 +134,7 @@ async fn a_missing_right_is_named_and_nothing_is_decided() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_ends_early_is_replaced() {
+async fn a_revoked_token_is_replaced() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-tokens").await;
     let mut bench = Bench::at(&realm).await;
@@ -176,7 +176,7 @@ impl Clock for Wrong {
 
 /// Times of Keycloak are compared with Keycloak's clock only.
 #[tokio::test(flavor = "multi_thread")]
-async fn clocks_that_are_apart_lose_and_repeat_nothing() {
+async fn clock_skew_loses_and_repeats_no_event() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     for apart in [TimeDelta::hours(-3), TimeDelta::hours(3)] {
@@ -210,7 +210,7 @@ async fn clocks_that_are_apart_lose_and_repeat_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mail_and_profile_errors_name_what_to_correct() {
+async fn mail_and_profile_errors_name_the_fix() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-mail").await;
     let bench = Bench::at(&realm).await;

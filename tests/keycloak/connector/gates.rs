@@ -109,7 +109,7 @@ async fn of_the_ways(realm: &Realm) -> Vec<Gap> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gap_is_noticed_and_stops_approvals_until_it_is_closed() {
+async fn a_gap_of_the_gate_stops_approvals_until_it_is_closed() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-gaps").await;
     let mut bench = Bench::at(&realm).await;

@@ -76,7 +76,7 @@ async fn a_user_has_all_fields() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_are_held_by_groups_their_parents_and_other_roles() {
+async fn roles_include_those_of_groups_parents_and_composites() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-roles").await;
     let id = realm.employs("ulla", "Passw0rd!").await;
@@ -109,7 +109,7 @@ async fn roles_are_held_by_groups_their_parents_and_other_roles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_population_is_everybody_who_is_let_in_and_no_program() {
+async fn the_population_is_every_approved_user_without_service_accounts() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-population").await;
     let people: Vec<Value> = (0..213)
@@ -141,7 +141,7 @@ async fn the_population_is_everybody_who_is_let_in_and_no_program() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn organizations_are_an_attribute_where_they_are_enabled() {
+async fn enabled_organizations_are_an_attribute() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-organizations").await;
     let mut with = settings(&realm);

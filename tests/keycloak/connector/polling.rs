@@ -37,7 +37,7 @@ async fn a_thousand_events_of_one_millisecond_are_read_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_did_not_become_durable_is_told_again() {
+async fn an_unacknowledged_page_is_returned_again() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let mut bench = Bench::at(&realm).await;
@@ -55,7 +55,7 @@ async fn a_page_that_did_not_become_durable_is_told_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cleared_events_are_noticed_and_the_waiting_are_told() {
+async fn cleared_events_are_detected_and_open_registrations_reported() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-cleared").await;
     let mut bench = Bench::at(&realm).await;
@@ -84,7 +84,7 @@ async fn cleared_events_are_noticed_and_the_waiting_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_of_a_group_are_told_for_its_members() {
+async fn role_changes_of_a_group_are_reported_for_its_members() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-groups").await;
     let mut bench = Bench::at(&realm).await;
@@ -110,7 +110,7 @@ async fn roles_of_a_group_are_told_for_its_members() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_people_do_themselves_is_theirs() {
+async fn actions_of_people_have_their_origin() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let mut bench = Bench::at(&realm).await;
@@ -129,7 +129,7 @@ async fn what_people_do_themselves_is_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_realm_without_registrations_has_users_only() {
+async fn a_realm_without_registrations_emits_user_events_only() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let mut with = settings(&realm);

@@ -45,7 +45,7 @@ async fn hired(bench: &Bench, name: &str) -> (Person, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registration_is_approved_invited_and_signs_in() {
+async fn an_approved_registration_is_invited_and_can_sign_in() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let mut bench = Bench::at(&realm).await;
@@ -89,7 +89,7 @@ async fn a_registration_is_approved_invited_and_signs_in() {
 
 /// Each refusal by the gate counts as a failed sign-in. Approval ends the lock that follows.
 #[tokio::test(flavor = "multi_thread")]
-async fn approval_ends_the_lock_of_refused_sign_ins() {
+async fn an_approval_removes_the_lock_of_failed_sign_ins() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-locks").await;
     realm.ask(Method::PUT, "", Some(json!({"failureFactor": 2, "waitIncrementSeconds": 600}))).await;
@@ -124,7 +124,7 @@ async fn approval_ends_the_lock_of_refused_sign_ins() {
 
 /// A permanent lock is Keycloak's: it is not lifted as if it were a suspension.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_permanent_lock_is_left_as_it_is() {
+async fn a_permanent_lock_is_kept() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.realm("kc-permanent").await;
     realm.ask(Method::PUT, "", Some(json!({"failureFactor": 2, "permanentLockout": true}))).await;
@@ -187,7 +187,7 @@ async fn a_registration_is_rejected_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_deleted_somebody_is_known_by_the_acting_client() {
+async fn a_deletion_is_attributed_by_its_client() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let bench = Bench::at(&realm).await;
@@ -206,7 +206,7 @@ async fn who_deleted_somebody_is_known_by_the_acting_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_differs_from_the_case_stops_a_change() {
+async fn an_account_that_differs_from_the_case_is_not_changed() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let bench = Bench::at(&realm).await;
@@ -283,7 +283,7 @@ async fn sessions_and_factors_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_are_given_and_taken_by_name() {
+async fn roles_are_assigned_and_revoked_by_name() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let bench = Bench::at(&realm).await;
@@ -364,7 +364,7 @@ async fn attributes_are_set_and_nothing_else_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_administers_the_realm_is_left_alone() {
+async fn realm_administrators_are_not_changed() {
     let Some(keycloak) = keycloak().await else { return };
     let realm = keycloak.example();
     let bench = Bench::at(&realm).await;

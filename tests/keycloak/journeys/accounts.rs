@@ -38,7 +38,7 @@ async fn suspended(scene: &Scene, first_name: &str) -> (Person, String, Value, V
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn suspended_with_every_session_and_reinstated() {
+async fn an_account_is_suspended_with_its_sessions_and_reinstated() {
     let Some(mut scene) = Scene::set("journey-accounts", &[]).await else { return };
     scene.world.start();
     let realm = &scene.realm;

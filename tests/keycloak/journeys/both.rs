@@ -40,7 +40,7 @@ fn policies(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_goes_where_their_source_says() {
+async fn subjects_use_the_providers_of_their_source() {
     let Some(keycloak) = keycloak().await else { return };
     let mut world = World::new(1, Path::new("policies"), "").await;
     let Some(vendor) = Vendor::start(&[&format!("{}/return/eid", world.url)], &json!({})) else { return };

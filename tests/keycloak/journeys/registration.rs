@@ -22,7 +22,7 @@ fn subject(id: &str) -> String {
 
 /// A real browser, from the form to the application. The simulated vendor's document is of Alex Example.
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_registers_proves_it_and_signs_in() {
+async fn a_verified_registration_can_sign_in() {
     let Some(mut scene) = Scene::set("journey-browser", &[]).await else { return };
     let Some(mut chromium) = Chromium::open() else { return };
     let portal = Portal::open(&scene.realm).await;
@@ -111,7 +111,7 @@ fn silence(scene: &Scene) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rejected_silent_and_approved_by_hand() {
+async fn registrations_are_rejected_expired_and_manually_approved() {
     let Some(mut scene) = Scene::set("journey-ends", &[]).await else { return };
     silence(&scene);
     // Before the daemon runs for the first time: it finds who registered before it.

@@ -14,7 +14,7 @@ const TAKEN: &str = "DELETE REALM_ROLE_MAPPING";
 const GIVEN: &str = "CREATE REALM_ROLE_MAPPING";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_is_withheld_until_it_is_proven_and_stays_away_if_it_is_revoked() {
+async fn a_role_is_withheld_until_proof_and_not_restored_after_a_revocation() {
     let Some(mut scene) = Scene::set("journey-roles", &[]).await else { return };
     scene.world.start();
     let realm = &scene.realm;

@@ -42,7 +42,7 @@ fn person(number: usize, now: Timestamp) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_people_are_looked_at_and_those_due_longest_are_asked() {
+async fn a_sweep_of_a_thousand_people_asks_the_most_overdue() {
     let edits = [
         (
             FILE,
