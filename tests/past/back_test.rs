@@ -193,7 +193,7 @@ fn check(past: &PolicyPast, told: &Told) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_past_is_the_very_past_and_an_edit_says_whose_end_would_be_another() {
+async fn a_back_test_reproduces_the_record_and_lists_changed_results() {
     let inside = weeks().await;
     is_the_very_past(inside.engine());
     let engine = inside.engine();
@@ -243,7 +243,7 @@ async fn stands(inside: &Inside, from: &str, to: &str) -> (PolicyState, String) 
 /// The files show no harm in a stricter comparison. The back-test counts the people it would have deleted, together
 /// with those of the edits just before it.
 #[tokio::test(flavor = "multi_thread")]
-async fn many_small_edits_are_a_large_one() {
+async fn small_edits_count_together_in_the_back_test() {
     let made = tempfile::tempdir().unwrap();
     copy_tree(Path::new("tests/data/tree"), made.path());
     let file = made.path().join("proofing/policy.yaml");
@@ -275,7 +275,7 @@ async fn many_small_edits_are_a_large_one() {
 /// Each edit of a list deletes other people, which a list of effects cannot show. Each one waits, and waits again if it
 /// was not the last active one.
 #[tokio::test(flavor = "multi_thread")]
-async fn each_edit_of_who_is_deleted_waits() {
+async fn each_edit_that_deletes_other_people_is_parked() {
     let inside = banning(|_| {}).await;
     // The files cannot show whom a list bans; the back-test gives the number.
     let setting = "decides differently by a setting: banned";
@@ -325,7 +325,7 @@ async fn each_edit_of_who_is_deleted_waits() {
 
 /// One policy asks for the proof; another one, which is not edited, deletes people without a proof.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_policy_hears_of_an_edited_one_is_walked_too() {
+async fn a_back_test_walks_policies_that_react_to_the_edited_one() {
     let tree = Path::new("tests/data/heard");
     let inside = Inside::with(tree, "2026-01-05T09:00:00Z".parse().unwrap()).await;
     for first_name in ["Ada", "Ben", "Cem"] {

@@ -95,7 +95,7 @@ fn about(one: TimeDelta, other: TimeDelta) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deadline_that_comes_while_the_vendor_is_down_moves_by_the_outage() {
+async fn a_deadline_during_an_outage_moves_by_its_length() {
     let inside = monday().await;
     let ada = Person::registers(&inside, "Ada").await;
     let deadline = ada.due(&inside);
@@ -133,7 +133,7 @@ async fn a_deadline_that_comes_while_the_vendor_is_down_moves_by_the_outage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn days_in_which_the_daemon_was_away_are_given_back() {
+async fn days_without_the_daemon_are_credited() {
     let mut inside = monday().await;
     let ada = Person::registers(&inside, "Ada").await;
     let deadline = ada.due(&inside);
@@ -171,7 +171,7 @@ async fn days_in_which_the_daemon_was_away_are_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_short_stop_costs_nobody_time_and_gives_none_back() {
+async fn a_short_stop_is_not_credited() {
     let mut inside = monday().await;
     let ada = Person::registers(&inside, "Ada").await;
     let deadline = ada.due(&inside);
@@ -190,7 +190,7 @@ async fn a_short_stop_costs_nobody_time_and_gives_none_back() {
 const TEN_YEARS: TimeDelta = TimeDelta::days(3_650);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_wrong_for_a_moment_destroys_nothing_and_asks_nobody() {
+async fn a_briefly_wrong_clock_causes_no_effect_and_no_mail() {
     let inside = monday().await;
     // People whose proof is valid for another month.
     let crowd = Crowd {
@@ -243,7 +243,7 @@ fn rejected() -> Script {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_machine_that_slept_gives_the_time_back() {
+async fn suspended_time_of_the_machine_is_credited() {
     let inside = monday().await;
     let ada = Person::registers(&inside, "Ada").await;
     let deadline = ada.due(&inside);
@@ -324,11 +324,11 @@ async fn check_a_start_with_a_clock_ahead(stopped: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_with_a_clock_ahead_moves_no_deadline_once_the_clock_is_set_back() {
+async fn correcting_a_clock_that_was_ahead_moves_no_deadline() {
     check_a_start_with_a_clock_ahead(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_set_back_while_the_daemon_is_stopped_moves_no_deadline() {
+async fn setting_the_clock_back_while_stopped_moves_no_deadline() {
     check_a_start_with_a_clock_ahead(true).await;
 }

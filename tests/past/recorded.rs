@@ -138,7 +138,7 @@ fn story(journal: &Path, store: &Store, policies: &Path) -> Story {
 }
 
 #[test]
-fn every_recorded_journal_opens_verifies_and_goes_on() {
+fn every_recorded_journal_opens_verifies_and_continues() {
     let mut gone_on = 0;
     for journal in recorded() {
         let dir = tempfile::tempdir().unwrap();

@@ -103,7 +103,7 @@ fn check(dir: &Path, organization: &str, expected: [u64; 4], says: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn decisions_made_again_give_the_same() {
+async fn repeated_decisions_give_the_same_records() {
     let dir = tempfile::tempdir().unwrap();
     decide(dir.path()).await;
     // The loss of an attempt that never began is refused, and a refused input is not written.
@@ -112,7 +112,7 @@ async fn decisions_made_again_give_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_written_without_being_decided_is_found() {
+async fn a_record_without_a_decision_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let closed = decide(dir.path()).await;
     let last = last_of(dir.path());

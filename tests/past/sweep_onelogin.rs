@@ -56,7 +56,7 @@ fn verified(simulator: &Simulator, ids: &[i64]) -> BTreeMap<i64, Option<Timestam
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everybody_proves_it_again_each_quarter() {
+async fn the_quarterly_sweep_covers_everyone() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Virtual::new(at("2026-03-01T12:00:00Z"));
     let simulator = Simulator::new(Options::default(), Arc::new(clock.clone()), Ledger::memory());

@@ -77,7 +77,7 @@ fn days_before(days: i64) -> Timestamp {
 const DUE: &str = "due: {field: user.verified_at, plus: 45d, if_empty: now}";
 
 #[tokio::test]
-async fn a_new_sweep_has_missed_nothing_and_neither_has_an_edited_one() {
+async fn new_and_edited_sweeps_have_no_missed_runs() {
     let setting = Setting::new();
     nightly(setting.dir.path(), "enforce", &[DUE], CLOSE);
     let town = setting.open().await;
@@ -103,7 +103,7 @@ async fn a_new_sweep_has_missed_nothing_and_neither_has_an_edited_one() {
 }
 
 #[tokio::test]
-async fn in_shadow_nothing_opens_and_the_spread_begins_afterwards() {
+async fn a_shadow_sweep_opens_no_case_and_enforcing_starts_the_spread() {
     let setting = Setting::new();
     for id in ["3", "4"] {
         setting.directory.change(id, |fields| drop(fields.insert("verified_at".into(), json!(null))));
@@ -120,7 +120,7 @@ async fn in_shadow_nothing_opens_and_the_spread_begins_afterwards() {
 }
 
 #[tokio::test]
-async fn an_error_of_a_clause_is_counted_and_is_not_no() {
+async fn a_clause_error_is_counted_and_is_not_false() {
     let setting = Setting::new();
     for id in ["7", "8", "9"] {
         setting.directory.change(id, |fields| drop(fields.insert("title".into(), json!("clerk"))));
@@ -164,7 +164,7 @@ async fn an_error_of_a_clause_is_counted_and_is_not_no() {
 }
 
 #[tokio::test]
-async fn everybody_is_judged_again_by_their_own_record() {
+async fn each_person_is_read_again_before_the_decision() {
     let setting = Setting::new();
     let lines = [DUE, "where: user.status == \"active\""];
     nightly(setting.dir.path(), "enforce", &lines, &format!("if: user.manager == ()\n{CLOSE}"));
@@ -192,7 +192,7 @@ async fn everybody_is_judged_again_by_their_own_record() {
 }
 
 #[tokio::test]
-async fn who_is_left_out_is_told_why_and_of_a_crowd_the_rest_is_counted() {
+async fn skipped_people_are_listed_with_reasons_up_to_a_bound() {
     let mut setting = Setting::new();
     let people = (0..1_300).map(|number| {
         let mut one = person(&format!("{number:04}"), Some(days_before(100)));
@@ -237,7 +237,7 @@ async fn who_is_left_out_is_told_why_and_of_a_crowd_the_rest_is_counted() {
 }
 
 #[tokio::test]
-async fn a_policy_that_is_disabled_in_the_middle_stops_its_run() {
+async fn disabling_a_policy_stops_its_sweep_run() {
     let setting = Setting::new();
     nightly(setting.dir.path(), "enforce", &[DUE], CLOSE);
     setting.break_off_after(4).await;
@@ -269,7 +269,7 @@ async fn a_policy_that_is_disabled_in_the_middle_stops_its_run() {
 }
 
 #[tokio::test]
-async fn an_edit_in_the_middle_counts_for_those_who_come_after_it() {
+async fn an_edit_during_a_run_applies_to_the_remaining_people() {
     let setting = Setting::new();
     nightly(setting.dir.path(), "enforce", &[DUE], CLOSE);
     setting.break_off_after(4).await;
@@ -281,7 +281,7 @@ async fn an_edit_in_the_middle_counts_for_those_who_come_after_it() {
 }
 
 #[tokio::test]
-async fn who_has_an_open_case_gets_no_other() {
+async fn a_person_with_an_open_case_gets_no_second_one() {
     let setting = Setting::new();
     let waits = "steps:\n  - id: desk\n    review:\n      queue: desk\n      decisions: {fine: {reason: optional}}\n      \
                  answer_within: 90d\n    outcomes:\n      fine:\n        - close: fine\n      overdue:\n        - close: late\n";
@@ -304,7 +304,7 @@ async fn who_has_an_open_case_gets_no_other() {
 }
 
 #[tokio::test]
-async fn without_a_due_date_everybody_is_asked_and_a_limit_takes_turns() {
+async fn a_sweep_without_a_due_date_asks_all_in_rotation() {
     let setting = Setting::new();
     nightly(setting.dir.path(), "enforce", &["at_most: 4"], CLOSE);
     let town = setting.open().await;

@@ -352,7 +352,7 @@ impl Year {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_months() {
+async fn eight_months_of_sweeps_match_the_calendar() {
     let (start, end) = (at("2026-03-14T12:00:00Z"), at("2026-11-01T12:00:00Z"));
     let mut year = Year::begin(start).await;
     let times = calendar(start, end);

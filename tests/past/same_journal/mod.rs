@@ -170,13 +170,13 @@ fn compare(tests: &[Arc<Tests>]) -> (usize, usize, usize) {
 }
 
 #[test]
-fn every_shipped_test_has_the_same_journal_in_the_daemon() {
+fn shipped_tests_give_the_same_journal_in_the_daemon() {
     let (played, cases, lines) = compare(&tests_of(Path::new("policies")));
     assert!(played >= 49 && cases >= 35 && lines >= 1_000, "{played} tests, {cases} cases, {lines} lines");
 }
 
 #[test]
-fn outages_orders_and_late_answers_have_the_same_journal_too() {
+fn outages_orders_and_late_answers_give_the_same_journal() {
     let (played, cases, lines) = compare(&more_tests());
     assert!(played >= 20 && cases >= 20 && lines >= 1_000, "{played} tests, {cases} cases, {lines} lines");
 }
