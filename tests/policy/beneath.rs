@@ -49,7 +49,7 @@ fn free(base: &Path) -> PathBuf {
 type Spoil = fn(&Path);
 
 #[test]
-fn what_leads_outside_is_no_plain_file_or_leads_nowhere_is_not_read() {
+fn outside_special_and_broken_links_are_not_read() {
     let rows: &[(&str, Spoil, &str)] = &[
         ("an absolute link", |base| symlink(base.join("outside/secret"), free(base)).unwrap(), "P0015"),
         ("a relative link", |base| symlink("../../outside/secret", free(base)).unwrap(), "P0015"),
@@ -108,7 +108,7 @@ fn what_leads_outside_is_no_plain_file_or_leads_nowhere_is_not_read() {
 }
 
 #[test]
-fn links_inside_the_tree_are_followed_and_its_root_may_be_one() {
+fn symlinks_within_the_tree_are_followed() {
     let (_dir, base) = world();
     let tree = base.join("policies");
     // Links as Kubernetes creates them, also by the absolute name of the root and of a link to it.
@@ -127,7 +127,7 @@ fn links_inside_the_tree_are_followed_and_its_root_may_be_one() {
 }
 
 #[test]
-fn a_file_that_all_may_use_holds_all_policies() {
+fn an_unreadable_shared_file_blocks_every_policy() {
     let (_dir, base) = world();
     symlink("../outside/secret", base.join("policies/people.yaml")).unwrap();
     let (loaded, text) = loaded(&base.join("policies"));
@@ -136,7 +136,7 @@ fn a_file_that_all_may_use_holds_all_policies() {
 }
 
 #[test]
-fn a_second_name_of_somebody_elses_file_is_not_read() {
+fn a_hard_link_to_a_foreign_file_is_not_read() {
     let (_dir, base) = world();
     let (file, secret) = (base.join("policies/seen/policy.yaml"), base.join("outside/secret"));
     fs::remove_file(&file).unwrap();
@@ -154,7 +154,7 @@ fn a_second_name_of_somebody_elses_file_is_not_read() {
 }
 
 #[test]
-fn links_that_lead_back_end() {
+fn symlink_loops_end() {
     let (_dir, base) = world();
     for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
         symlink(".", base.join("policies").join(name)).unwrap();

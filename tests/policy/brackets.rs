@@ -20,7 +20,7 @@ fn tree(path: &str, text: &str) -> Files {
 }
 
 #[test]
-fn brackets_in_any_file_are_told_with_their_place() {
+fn deeply_nested_brackets_have_a_diagnosis() {
     let (square, round, curly) = ("[".repeat(MANY), "(".repeat(MANY), "{".repeat(MANY));
     let rows = [
         ("seen/policy.yaml", format!("format: 1\npolicy: {square}\n"), 2),
@@ -53,7 +53,7 @@ fn brackets_in_any_file_are_told_with_their_place() {
 
 /// Brackets in the text of a mail stay text, and take no longer than other text.
 #[test]
-fn brackets_in_the_text_of_a_mail_are_text() {
+fn brackets_in_a_mail_text_stay_text() {
     for bracket in ["[", "(", "![", "[](", "<", "`", "*", "> "] {
         let text = format!("---\nsubject: Hello\n---\n{}\n", bracket.repeat(MANY / bracket.len()));
         let loaded = load(&tree("shared/templates/hello/en.md", &text), &known_to_all());

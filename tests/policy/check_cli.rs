@@ -22,7 +22,7 @@ fn tree(dir: &Path) -> String {
 }
 
 #[test]
-fn a_code_is_explained_by_number_and_by_word() {
+fn explain_code_accepts_number_and_name() {
     for name in ["P0303", "p0303", "missing-outcome"] {
         let (code, said, _) = proofd(&["explain-code", name]);
         assert_eq!(code, 0);
@@ -44,7 +44,7 @@ fn a_code_is_explained_by_number_and_by_word() {
 /// A broken link is an error: no policy contains its file, and the tree would look complete without it.
 #[cfg(unix)]
 #[test]
-fn a_link_to_nothing_is_an_error() {
+fn a_broken_symlink_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let tree = tree(dir.path());
     std::fs::create_dir(Path::new(&tree).join("gone")).unwrap();
@@ -56,7 +56,7 @@ fn a_link_to_nothing_is_an_error() {
 
 /// Other registrations may exist, which `check` cannot know: it reports a note instead of a warning.
 #[test]
-fn a_tree_that_takes_particular_registrations_only_says_so() {
+fn a_narrow_registration_filter_gives_a_note() {
     let dir = tempfile::tempdir().unwrap();
     let tree = tree(dir.path());
     let policy = |clause: &str| {
@@ -75,7 +75,7 @@ fn a_tree_that_takes_particular_registrations_only_says_so() {
 }
 
 #[test]
-fn a_check_is_told_in_three_forms() {
+fn check_prints_text_json_and_sarif() {
     let dir = tempfile::tempdir().unwrap();
     let tree = tree(dir.path());
     let (code, said, _) = proofd(&["check", &tree]);
@@ -103,7 +103,7 @@ fn a_check_is_told_in_three_forms() {
 }
 
 #[test]
-fn strict_makes_a_warning_a_failure() {
+fn strict_turns_warnings_into_failures() {
     let dir = tempfile::tempdir().unwrap();
     let tree = tree(dir.path());
     assert_eq!(proofd(&["check", &tree]).0, 0);
@@ -128,7 +128,7 @@ fn strict_makes_a_warning_a_failure() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named() {
+fn an_unreadable_file_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let tree = tree(dir.path());
     // A file that opens and cannot be read by any user.

@@ -50,7 +50,7 @@ fn undescribed(value: &Value, path: &str, found: &mut Vec<String>) {
 }
 
 #[test]
-fn every_key_of_every_file_says_what_it_is() {
+fn every_schema_key_has_a_description() {
     for which in ALL {
         let mut found = Vec::new();
         undescribed(&schema(which), which, &mut found);
@@ -88,7 +88,7 @@ fn offered(which: &str, path: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn what_is_offered_at_a_place() {
+fn the_schema_offers_the_expected_words() {
     for (which, path, words) in [
         ("policy", "", "policy title owner mode subject when if limits keep settings steps blocks"),
         ("policy", "mode", "enforce shadow disabled"),
@@ -151,7 +151,7 @@ fn every_verb_has_its_outcomes() {
 
 /// A combination that the loader refuses is already an error in the editor; similar valid ones are not.
 #[test]
-fn what_belongs_together_is_wanted_together() {
+fn the_schema_enforces_required_combinations() {
     let validator = jsonschema::validator_for(&schema("policy")).unwrap();
     let verify = |within: &str| {
         let end = "[{close: a}]";
@@ -192,7 +192,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_is_shipped_is_valid() {
+fn shipped_files_match_their_schemas() {
     let schemas: BTreeMap<_, _> =
         ALL.map(|which| (which, jsonschema::validator_for(&schema(which)).unwrap())).into();
     let mut judged = BTreeSet::new();
@@ -216,7 +216,7 @@ fn what_is_shipped_is_valid() {
 
 /// The editor settings in the README of the policies.
 #[test]
-fn the_settings_for_an_editor_name_every_schema_and_every_file() {
+fn editor_settings_cover_every_schema_and_file() {
     let text = std::fs::read_to_string("policies/README.md").unwrap();
     let settings = text.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     let settings: Value = serde_json::from_str(settings).unwrap();
@@ -249,7 +249,7 @@ fn the_settings_for_an_editor_name_every_schema_and_every_file() {
 
 /// Schemas beside the tree, and a line that names them, are not errors of the tree.
 #[test]
-fn a_tree_with_schemas_beside_it_is_as_good() {
+fn schema_files_in_a_tree_are_not_errors() {
     let dir = tempfile::tempdir().unwrap();
     let policies = dir.path().join("policies");
     for path in files(Path::new("policies")) {

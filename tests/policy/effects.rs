@@ -38,7 +38,7 @@ fn expect(file: &str, found: &str) {
 }
 
 #[test]
-fn the_sheets_of_shipped_policies_are_as_expected() {
+fn effects_of_shipped_policies_match_the_expected_ones() {
     for dir in ["policies", "tests/data/tree"] {
         let files = read(dir);
         let loaded = policy::load(&files, &known_to_all());
@@ -75,7 +75,7 @@ fn say(reasons: &[String], expected: &[String]) -> bool {
 }
 
 #[test]
-fn edits_change_what_policies_can_do() {
+fn edits_give_the_expected_effect_changes() {
     let files = read("policies");
     let text = std::fs::read_to_string("tests/data/effects/edits.yaml").unwrap();
     let edits: Vec<Edit> = serde_yaml::from_str(&text).unwrap();
@@ -119,7 +119,7 @@ fn edits_change_what_policies_can_do() {
 }
 
 #[test]
-fn a_new_policy_is_parked_for_what_it_can_do_unless_it_does_nothing() {
+fn a_new_policy_with_effects_is_parked() {
     let files = read("policies");
     let sheet = effects(&load(&files, "quarterly-reverification"));
     let takes = [
@@ -137,7 +137,7 @@ fn a_new_policy_is_parked_for_what_it_can_do_unless_it_does_nothing() {
 }
 
 #[test]
-fn a_new_policy_that_takes_roles_or_lets_strangers_in_is_parked() {
+fn a_new_policy_that_revokes_roles_or_admits_unverified_people_is_parked() {
     let files = read("policies");
     let path = "registration-proofing/policy.yaml";
     let text = String::from_utf8(files.get(path).unwrap().to_vec()).unwrap();
@@ -162,7 +162,7 @@ fn a_new_policy_that_takes_roles_or_lets_strangers_in_is_parked() {
 }
 
 #[test]
-fn the_configuration_parks_by_default_what_takes_something_from_people() {
+fn adverse_effects_are_parked_by_default() {
     let words = serde_json::to_value(proofd::config::Reload::default().park).unwrap();
     let expected = serde_json::json!([
         "delete",

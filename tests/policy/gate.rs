@@ -111,51 +111,51 @@ fn check(kind: &str) {
 }
 
 #[test]
-fn fewer_people_decide() {
+fn fewer_deciders_are_parked() {
     check("decisions");
 }
 
 #[test]
-fn a_proof_is_weaker_behind_its_name() {
+fn weaker_verifications_are_parked() {
     check("proofs");
 }
 
 #[test]
-fn more_is_given() {
+fn wider_grants_are_parked() {
     check("gives");
 }
 
 #[test]
-fn a_case_ends_itself() {
+fn self_closing_edits_are_parked() {
     check("ends");
 }
 
 #[test]
-fn a_way_back_is_shorter_or_gone() {
+fn shorter_or_removed_objections_are_parked() {
     check("back");
 }
 
 #[test]
-fn fewer_people_are_asked() {
+fn narrower_protections_are_parked() {
     check("protects");
 }
 
 #[test]
-fn those_who_decide_are_moved() {
+fn moved_deciders_are_parked() {
     check("teams");
 }
 
 #[test]
-fn more_is_taken() {
+fn more_adverse_effects_are_parked() {
     check("takes");
 }
 
 #[test]
-fn cunning_edits_wait() {
+fn indirect_edits_are_parked() {
     check("cunning");
 }
 
 #[test]
-fn harmless_edits_run_at_once() {
+fn harmless_edits_activate_at_once() {
     check("harmless");
 }

@@ -96,7 +96,7 @@ fn judge(row: &Row) -> String {
 }
 
 #[test]
-fn each_mistake_of_a_newcomer_is_explained_at_its_line() {
+fn each_beginner_mistake_is_explained_at_its_line() {
     let rows: Vec<Row> =
         serde_yaml::from_str(&std::fs::read_to_string("tests/data/newcomer.yaml").unwrap()).unwrap();
     assert!(rows.len() >= 40, "{}", rows.len());

@@ -200,7 +200,7 @@ fn changes(zone: Tz, from: DateTime<Utc>, days: i64) -> Vec<DateTime<Utc>> {
 }
 
 #[test]
-fn nominal_times_are_what_the_clock_on_the_wall_says() {
+fn nominal_times_match_local_time() {
     let mut dice = Dice(7);
     let start = "2024-01-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap();
     let (mut schedules, mut compared, mut changed) = (0, 0, 0);
@@ -241,7 +241,7 @@ fn nominal_times_are_what_the_clock_on_the_wall_says() {
 }
 
 #[test]
-fn years_of_a_few_schedules_have_no_gap_and_nothing_twice() {
+fn schedules_have_no_gaps_or_duplicates_over_years() {
     let start = "2025-01-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap();
     let mut dice = Dice(11);
     for zone in [chrono_tz::Europe::Berlin, chrono_tz::Australia::Lord_Howe] {
@@ -260,7 +260,7 @@ fn years_of_a_few_schedules_have_no_gap_and_nothing_twice() {
 }
 
 #[test]
-fn known_days_are_as_everybody_knows_them() {
+fn known_dates_have_the_expected_times() {
     let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
     let berlin = chrono_tz::Europe::Berlin;
     let daily = |hour, minute| Rule::Daily { at: at(hour, minute) };

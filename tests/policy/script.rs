@@ -82,7 +82,7 @@ fn decide(source: &str) -> String {
 }
 
 #[test]
-fn every_clause_of_the_table() {
+fn clauses_are_decided_as_the_table_expects() {
     let table = [
         (r#"user.status == "active""#, "holds"),
         (r#"user.statsu == "active""#, "unknown-field"),
@@ -150,7 +150,7 @@ fn every_clause_of_the_table() {
 }
 
 #[test]
-fn functions_are_there_and_take_as_many_arguments() {
+fn unknown_functions_and_wrong_argument_counts_are_refused() {
     for (source, expected) in [
         ("not(user.service_account ?? false)", "unknown-function"),
         ("\"a\".startswith(\"a\")", "unknown-function"),
@@ -170,7 +170,7 @@ fn functions_are_there_and_take_as_many_arguments() {
 }
 
 #[test]
-fn a_field_that_is_not_there_is_named_with_its_place_and_the_nearest() {
+fn an_unknown_field_is_reported_with_place_and_suggestion() {
     let source = ConditionSource::Clause { source: "user.statsu == ()".to_owned(), place: place() };
     let (_, diagnostics) = with(|compiler, _, diagnostics| compiler.condition(&source, diagnostics));
     assert_eq!((diagnostics[0].place.line, diagnostics[0].place.column), (3, 10));
@@ -178,7 +178,7 @@ fn a_field_that_is_not_there_is_named_with_its_place_and_the_nearest() {
 }
 
 #[test]
-fn functions_choose_and_hostile_ones_end() {
+fn functions_return_and_hostile_ones_are_stopped() {
     let table = [
         ("rejections::sort([\"FAKE\"], user)", Ok("fraud")),
         ("rejections::spin()", Err(())),
@@ -202,7 +202,7 @@ fn functions_choose_and_hostile_ones_end() {
 }
 
 #[test]
-fn what_scripts_must_not_have_is_refused() {
+fn forbidden_functions_are_refused() {
     for source in ["eval(\"true\")", "sleep(1) == ()", "print(1) == ()", "timestamp() == ()", "rand() > 0"] {
         let answer = decide(source);
         assert!(answer != "holds" && answer != "fails", "{source}: {answer}");
@@ -210,7 +210,7 @@ fn what_scripts_must_not_have_is_refused() {
 }
 
 #[test]
-fn texts_are_filled_in() {
+fn texts_are_interpolated() {
     let (text, diagnostics) =
         with(|c, facts, d| c.text("a ${user.id}/${user.status} b", &place(), d).render(facts));
     assert_eq!((text.unwrap().as_str(), diagnostics.len()), ("a 7/active b", 0));
@@ -229,7 +229,7 @@ fn failing(source: &ConditionSource) -> String {
 }
 
 #[test]
-fn nested_conditions_name_the_clause_that_failed() {
+fn nested_conditions_name_the_failed_clause() {
     use ConditionSource::{All, Any, None};
     let clause = |source: &str| ConditionSource::Clause { source: source.to_owned(), place: place() };
     let (yes, no) = (|| clause("1 == 1"), || clause("1 == 2"));
@@ -255,14 +255,14 @@ fn nested_conditions_name_the_clause_that_failed() {
 }
 
 #[test]
-fn one_clause_cannot_change_the_facts_of_the_next() {
+fn a_clause_cannot_change_the_facts_of_another() {
     let clause = |source: &str| ConditionSource::Clause { source: source.to_owned(), place: place() };
     let changes = clause("user.roles.pop() == \"a\"");
     assert_eq!(failing(&ConditionSource::All(vec![changes, clause("user.roles.len == 1")])), "holds");
 }
 
 #[test]
-fn wrong_calls_are_told_at_load() {
+fn wrong_calls_are_reported_at_load() {
     let table = [
         ("rejections::sort(user)", "wrong-arguments"),
         ("rejections::sotr(user, 1)", "unknown-function"),
@@ -449,7 +449,7 @@ fn check_trap(trap: &Trap) -> Result<(), String> {
 }
 
 #[test]
-fn no_trap_of_the_language_is_silent() {
+fn every_language_trap_has_a_diagnosis() {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/scripts/traps.yaml");
     let traps: Vec<Trap> = serde_yaml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
     assert!(traps.len() > 180);

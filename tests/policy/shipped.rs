@@ -9,7 +9,7 @@ use proofd::policy;
 use proofd::rollout::tree;
 
 #[test]
-fn the_shipped_policies_have_no_mistake_and_no_warning() {
+fn shipped_policies_have_no_errors_and_no_warnings() {
     let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
     // The example configures everything that the policies need.
     let example = compose::read(Path::new("examples/proofd.yaml")).unwrap();
@@ -35,7 +35,7 @@ fn the_shipped_policies_have_no_mistake_and_no_warning() {
 }
 
 #[test]
-fn the_example_configuration_can_be_read_and_warns_of_nothing() {
+fn the_example_configuration_loads_without_warnings() {
     let compose::Configured { config, setup, warnings, .. } =
         compose::read(Path::new("examples/proofd.yaml")).unwrap();
     assert_eq!(warnings, []);
@@ -106,7 +106,7 @@ fn every_command_shows_an_example() {
 }
 
 #[test]
-fn shells_and_man_know_the_commands() {
+fn completions_and_man_pages_contain_the_commands() {
     let said = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_proofd")).args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}");
@@ -123,7 +123,7 @@ fn shells_and_man_know_the_commands() {
 }
 
 #[test]
-fn texts_name_only_commands_that_there_are() {
+fn texts_name_only_existing_commands() {
     let top = commands(&help(&[]));
     assert!(top.contains("run") && top.contains("check"), "{top:?}");
     let mut named = 0;

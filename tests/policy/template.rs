@@ -44,7 +44,7 @@ fn filled(text: &str, fields: Value, languages: &[&str]) -> Result<Rendered, Tem
 }
 
 #[test]
-fn hostile_names_stay_text() {
+fn hostile_names_are_escaped() {
     let plain = render("Anna", &[]);
     let links = plain.html.matches("<a ").count();
     assert_eq!(links, 2, "{}", plain.html);
@@ -79,14 +79,14 @@ fn hostile_names_stay_text() {
 }
 
 #[test]
-fn the_language_is_the_nearest() {
+fn the_nearest_language_is_chosen() {
     for (wanted, chosen) in [(&["de-AT"][..], "de"), (&["fr", "de"], "de"), (&["fr"], "en"), (&[], "en")] {
         assert_eq!(render("A", wanted).language, chosen);
     }
 }
 
 #[test]
-fn mistakes_are_found_at_load() {
+fn template_errors_are_reported_at_load() {
     let table = [
         ("no front matter", "no-subject", 1),
         ("---\nsubject: x\n---\nfine\n{% if %}", "bad-template", 5),
@@ -122,7 +122,7 @@ fn mistakes_are_found_at_load() {
 }
 
 #[test]
-fn nothing_in_a_name_is_left_for_a_mail_program_to_link() {
+fn names_contain_nothing_that_mail_clients_link() {
     for name in [
         "www.evil.example",
         "WWW.evil.example",
@@ -164,7 +164,7 @@ fn nothing_in_a_name_is_left_for_a_mail_program_to_link() {
 
 /// An administrator's text is shown unchanged, even if it looks like an address.
 #[test]
-fn an_organization_may_have_a_dot_in_its_name() {
+fn an_organization_name_may_contain_a_dot() {
     let mail = filled(
         "---\nsubject: From {{ organization }}\n---\n{{ organization }} and {{ registration.first_name }}\n",
         json!({"first_name": "Ada.com"}),
@@ -178,7 +178,7 @@ fn an_organization_may_have_a_dot_in_its_name() {
 }
 
 #[test]
-fn values_show_as_people_read_them() {
+fn values_are_formatted_for_people() {
     let fields = json!({
         "first_name": null, "created_at": "2026-01-05T09:00:00Z", "attributes": {"born": "1990-12-31"}
     });
@@ -199,7 +199,7 @@ fn values_show_as_people_read_them() {
 }
 
 #[test]
-fn what_is_not_there_is_named_with_its_template_line_and_variable() {
+fn a_missing_variable_is_reported_with_template_and_line() {
     let table = [
         (
             "---\nsubject: x\n---\nfine\n\n{{ registration.attributes.nothing }}\n",
@@ -230,7 +230,7 @@ fn what_is_not_there_is_named_with_its_template_line_and_variable() {
 proptest! {
     /// Every text is a valid template or has a diagnosis, and never panics.
     #[test]
-    fn random_text_is_a_template_or_a_mistake(
+    fn random_text_is_a_template_or_has_a_diagnosis(
         text in "(---\nsubject: [a-z{}% ]{0,12}\n---\n)?[a-z{}%|.()\\[\\]\"'<>#*_`&!\n äß-]{0,120}",
     ) {
         let mut diagnostics = Vec::new();

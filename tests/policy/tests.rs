@@ -58,7 +58,7 @@ fn check(tests: &Path) {
 }
 
 #[test]
-fn what_is_said_of_tests_is_as_expected() {
+fn test_reports_match_the_expected_ones() {
     let files = fs::read_dir(data().join("policy_tests")).unwrap().map(|entry| entry.unwrap().path());
     let mut tests: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "yaml")).collect();
     tests.sort();
@@ -67,7 +67,7 @@ fn what_is_said_of_tests_is_as_expected() {
 }
 
 #[test]
-fn the_shipped_policies_pass_their_tests_and_each_has_some() {
+fn every_shipped_policy_passes_its_tests() {
     let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
     let loaded = policy::load(&files, &known_to_all());
     let tested = trial::run(&loaded);
@@ -125,7 +125,7 @@ fn recorded(number: usize) -> Event {
 /// Runs recorded events with their answers at full speed; `EVENTS=100000` sets their number. They are an hour apart to
 /// stay below every limit.
 #[test]
-fn recorded_events_are_played_again_with_their_answers() {
+fn recorded_events_are_replayed_with_their_answers() {
     let count = std::env::var("EVENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
     let (files, _) = tree::read(Path::new("policies")).unwrap().unwrap();
     let loaded = policy::load(&files, &known_to_all());

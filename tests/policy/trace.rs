@@ -123,7 +123,7 @@ fn check(row: &Row) {
 }
 
 #[test]
-fn every_row_of_the_table() {
+fn traces_match_the_table() {
     let text = std::fs::read_to_string("tests/data/traces.yaml").unwrap();
     let rows: Vec<Row> = serde_yaml::from_str(&text).unwrap();
     assert!(rows.len() > 30);

@@ -61,7 +61,7 @@ fn every_diagnosis_has_a_number_a_page_and_a_row() {
 
 /// A code in the sources that is missing in the table would be shown without a number.
 #[test]
-fn every_code_in_the_sources_is_in_the_table_and_the_other_way_round() {
+fn the_table_has_exactly_the_codes_in_the_sources() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let text: String = ["policy", "trial", "yaml"]
         .into_iter()
@@ -93,7 +93,7 @@ fn every_code_in_the_sources_is_in_the_table_and_the_other_way_round() {
 }
 
 #[test]
-fn files_that_are_too_large_are_told_by_their_codes() {
+fn oversized_files_have_their_codes() {
     let mut tree = tree("good");
     let policy = String::from_utf8(tree["registration-proofing/policy.yaml"].clone()).unwrap();
     let many = "  - notify: {to: subject, template: proof-rejected}\n".repeat(2_001);
@@ -107,7 +107,7 @@ fn files_that_are_too_large_are_told_by_their_codes() {
 }
 
 #[test]
-fn sarif_says_what_the_check_says() {
+fn sarif_output_matches_the_check() {
     let mut tree = tree("good");
     spoil(&mut tree, &fs::read_to_string(data().join("mistakes/several_at_once/edit.txt")).unwrap());
     let loaded = load(&files(&tree), &known());

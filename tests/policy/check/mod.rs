@@ -122,7 +122,7 @@ fn check(mistake: &Path) {
 }
 
 #[test]
-fn every_mistake_is_told_as_expected() {
+fn every_mistake_gives_the_expected_diagnosis() {
     let mut mistakes: Vec<_> =
         fs::read_dir(data().join("mistakes")).unwrap().map(|entry| entry.unwrap().path()).collect();
     mistakes.sort();
@@ -131,7 +131,7 @@ fn every_mistake_is_told_as_expected() {
 }
 
 #[test]
-fn a_good_tree_gives_a_policy_that_can_be_walked() {
+fn a_valid_tree_loads_a_complete_policy() {
     let loaded = load(&files(&tree("good")), &known());
     assert_eq!(loaded.diagnostics, []);
     let policy = &loaded.set.policies[GOOD];
@@ -166,7 +166,7 @@ fn a_good_tree_gives_a_policy_that_can_be_walked() {
 }
 
 #[test]
-fn a_policy_without_a_limit_on_deletion_has_the_default_one() {
+fn a_policy_without_a_deletion_limit_gets_the_default() {
     let mut tree = tree("good");
     let edit = "in: registration-proofing/policy.yaml\n-  - action: delete\n+  - action: approve\n";
     spoil(&mut tree, edit);
@@ -176,7 +176,7 @@ fn a_policy_without_a_limit_on_deletion_has_the_default_one() {
 }
 
 #[test]
-fn channels_that_are_not_there_yet_are_the_only_complaint_about_the_whole_language() {
+fn the_whole_language_loads_except_unsupported_channels() {
     let files = files(&tree("later"));
     let loaded = load(&files, &known());
     let mistakes = |found: &&Diagnostic| {
@@ -209,7 +209,7 @@ fn the_examples_of_the_language_load() {
 }
 
 #[test]
-fn a_policys_own_files_give_the_same_policy_again() {
+fn the_files_of_a_revision_reproduce_the_policy() {
     let mut tree = tree("good");
     tree.insert("shared/templates/unused/en.md".to_owned(), b"---\nsubject: x\n---\nx".to_vec());
     let first = load(&files(&tree), &known());
@@ -232,7 +232,7 @@ fn a_policys_own_files_give_the_same_policy_again() {
 }
 
 #[test]
-fn events_find_their_policies() {
+fn events_select_their_policies() {
     let set = load(&files(&tree("good")), &known()).set;
     let event = |kind: &str, subject| Event {
         key: "k".to_owned(),
@@ -287,7 +287,7 @@ fn the_published_schemas_accept_what_the_loader_accepts() {
 
 /// What an editor underlines, and the texts that it shows.
 #[test]
-fn the_published_schema_knows_verbs_outcomes_and_their_texts() {
+fn the_published_schema_contains_verbs_outcomes_and_texts() {
     let schema = json_schema("policy", &known_to_all().vocabulary);
     let valid = jsonschema::validator_for(&schema).unwrap();
     let policy = |step: &str| {
@@ -343,7 +343,7 @@ fn the_published_schema_knows_verbs_outcomes_and_their_texts() {
 }
 
 #[test]
-fn both_yaml_readers_see_the_same() {
+fn both_yaml_readers_agree() {
     for tree in [tree("good"), tree("later"), tree("examples")] {
         for (path, bytes) in tree.iter().filter(|(path, _)| path.ends_with(".yaml")) {
             let node = proofd::policy::source::read(path, bytes, &mut Vec::new()).unwrap();
@@ -353,7 +353,7 @@ fn both_yaml_readers_see_the_same() {
 }
 
 #[test]
-fn utf_16_is_refused_by_name() {
+fn a_utf_16_file_has_its_own_diagnosis() {
     let mut tree = tree("good");
     tree.insert("registration-proofing/policy.yaml".to_owned(), b"\xff\xfef\0o\0".to_vec());
     let loaded = load(&files(&tree), &known());
@@ -375,7 +375,7 @@ fn survives(loaded: &Loaded, files: &Files) {
 }
 
 #[test]
-fn a_file_cut_anywhere_is_survived() {
+fn a_truncated_file_gives_a_diagnosis() {
     for path in
         ["registration-proofing/policy.yaml", "verifications.yaml", "people.yaml", "shared/blocks.yaml"]
     {
@@ -395,7 +395,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn a_spoilt_file_is_survived(
+    fn a_mutated_file_does_not_panic(
         file in 0_usize..4,
         edits in proptest::collection::vec((0_usize..4000, 0_usize..12, "[ \\t\\n:{}\\[\\]\"'&*!|>%@#$a-z0-9_.,ä\\-]{0,8}"), 1..4),
     ) {
@@ -423,7 +423,7 @@ proptest! {
 }
 
 #[test]
-fn a_broken_shared_file_stops_only_the_policies_that_use_it() {
+fn an_invalid_shared_file_blocks_only_policies_that_use_it() {
     let plain = "format: 1\npolicy: plain\ntitle: t\nowner: a@example.com\nmode: shadow\nsubject: user\n\
                  when:\n  - manual: true\nsteps:\n  - close: done\n";
     for (path, text) in [

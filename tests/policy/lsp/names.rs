@@ -72,7 +72,7 @@ fn cases() -> Cases {
 
 /// Checks definitions in every encoding of columns.
 #[test]
-fn names_lead_to_their_definitions() {
+fn go_to_definition_finds_names() {
     let (dir, tree) = copy();
     let mut wrong = Vec::new();
     for encoding in [None, Some("utf-8"), Some("utf-16"), Some("utf-32")] {
@@ -103,7 +103,7 @@ fn names_lead_to_their_definitions() {
 
 /// An earlier line is broken, so every place of the older text is off by one line.
 #[test]
-fn names_lead_to_their_definitions_while_their_file_is_broken() {
+fn go_to_definition_works_in_a_broken_file() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     let mut wrong = Vec::new();
@@ -131,7 +131,7 @@ fn names_lead_to_their_definitions_while_their_file_is_broken() {
 }
 
 #[test]
-fn uses_of_a_name_are_found() {
+fn find_references_finds_every_use() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     for case in cases().uses {
@@ -157,7 +157,7 @@ fn uses_of_a_name_are_found() {
 }
 
 #[test]
-fn a_definition_is_shown_beside_its_name() {
+fn hover_shows_the_definition() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     for case in cases().hovers {
@@ -173,7 +173,7 @@ fn a_definition_is_shown_beside_its_name() {
 }
 
 #[test]
-fn names_are_offered_while_they_are_typed() {
+fn completion_offers_names() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     let mut wrong = Vec::new();
@@ -218,7 +218,7 @@ fn taken(text: &str, edit: &Value) -> String {
 
 /// Every name in a valid tree has a definition, and every name is at its reported place.
 #[test]
-fn every_name_of_the_shipped_policies_leads_somewhere() {
+fn every_name_in_shipped_policies_has_a_definition() {
     for tree in ["policies", "tests/data/lsp/policies"] {
         let (files, _) = proofd::rollout::tree::read(Path::new(tree)).unwrap().unwrap();
         let outline = Outline::read(&files);

@@ -6,7 +6,7 @@ use super::editor::{Editor, address};
 use super::{POLICY, copy};
 
 #[test]
-fn a_conversation_ends_as_the_protocol_says() {
+fn shutdown_and_exit_follow_the_protocol() {
     let (dir, tree) = copy();
     // An orderly end.
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
@@ -27,7 +27,7 @@ fn a_conversation_ends_as_the_protocol_says() {
 }
 
 #[test]
-fn initialize_comes_first_and_once() {
+fn initialize_must_come_first_and_once() {
     let (_dir, tree) = copy();
     let mut editor = Editor::start(&tree, &["--stdio"]);
     assert_eq!(editor.answer("textDocument/hover", json!({}))["error"]["code"], -32002);
@@ -41,7 +41,7 @@ fn initialize_comes_first_and_once() {
 }
 
 #[test]
-fn a_message_that_cannot_be_read_does_not_end_the_conversation() {
+fn an_invalid_message_does_not_end_the_session() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     let wrong: [(&[u8], i64); 6] = [
@@ -76,7 +76,7 @@ fn a_message_that_cannot_be_read_does_not_end_the_conversation() {
 }
 
 #[test]
-fn an_editor_that_can_is_asked_to_watch_the_files() {
+fn file_watching_is_registered_with_capable_editors() {
     let (dir, tree) = copy();
     let mut editor = Editor::start(&tree, &[]);
     let can = json!({"workspace": {"didChangeWatchedFiles": {"dynamicRegistration": true}}});
@@ -92,7 +92,7 @@ fn an_editor_that_can_is_asked_to_watch_the_files() {
 
 /// The folder with `policies` in it, the tree, one policy of it, and no folder at all.
 #[test]
-fn a_tree_is_found_from_wherever_the_editor_was_opened() {
+fn a_tree_is_found_from_every_workspace_folder() {
     let (dir, tree) = copy();
     let broken =
         std::fs::read_to_string(tree.join(POLICY)).unwrap().replace("mode: enforce", "mode: perhaps");
@@ -108,7 +108,7 @@ fn a_tree_is_found_from_wherever_the_editor_was_opened() {
 }
 
 #[test]
-fn two_trees_are_kept_apart() {
+fn two_trees_have_separate_diagnostics() {
     let ((one, tree), (other, second)) = (copy(), copy());
     let mut editor = Editor::open_folder(one.path(), &tree, None);
     let added = json!({"added": [{"uri": address(other.path()), "name": "other"}], "removed": []});

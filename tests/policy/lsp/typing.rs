@@ -12,7 +12,7 @@ fn codes(diagnoses: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn an_unknown_key_is_told_while_it_is_typed_and_forgotten_when_it_is_gone() {
+fn an_unknown_key_is_published_and_cleared() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     let good = editor.on_disk(POLICY);
@@ -35,7 +35,7 @@ fn an_unknown_key_is_told_while_it_is_typed_and_forgotten_when_it_is_gone() {
 }
 
 #[test]
-fn what_is_typed_in_one_file_is_told_in_the_others_that_use_it() {
+fn an_edit_updates_diagnostics_of_dependent_files() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     let people = editor.on_disk("people.yaml");
@@ -48,7 +48,7 @@ fn what_is_typed_in_one_file_is_told_in_the_others_that_use_it() {
 }
 
 #[test]
-fn a_test_that_fails_is_told_in_its_file() {
+fn a_failing_policy_test_is_published_in_its_file() {
     const TESTS: &str = "registration-proofing/tests.yaml";
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
@@ -78,7 +78,7 @@ fn a_test_that_fails_is_told_in_its_file() {
 }
 
 #[test]
-fn columns_behind_wide_characters_are_counted_as_the_editor_counts() {
+fn columns_use_the_negotiated_encoding() {
     for encoding in [None, Some("utf-8"), Some("utf-16"), Some("utf-32")] {
         let (dir, tree) = copy();
         let mut editor = Editor::open_folder(dir.path(), &tree, encoding);
@@ -96,7 +96,7 @@ fn columns_behind_wide_characters_are_counted_as_the_editor_counts() {
 }
 
 #[test]
-fn of_many_keys_in_a_row_the_last_state_is_told() {
+fn rapid_edits_publish_the_last_state() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     let good = editor.on_disk(POLICY);
@@ -113,7 +113,7 @@ fn of_many_keys_in_a_row_the_last_state_is_told() {
 }
 
 #[test]
-fn broken_yaml_is_one_diagnosis_and_no_end() {
+fn broken_yaml_gives_one_diagnosis() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     let good = editor.on_disk(POLICY);
@@ -137,7 +137,7 @@ fn broken_yaml_is_one_diagnosis_and_no_end() {
 }
 
 #[test]
-fn files_that_others_create_and_delete_are_seen() {
+fn external_file_changes_are_read() {
     let (dir, tree) = copy();
     let mut editor = Editor::open_folder(dir.path(), &tree, None);
     let good = editor.on_disk(POLICY);
@@ -176,7 +176,7 @@ fn files_that_others_create_and_delete_are_seen() {
 }
 
 #[test]
-fn names_of_the_configuration_beside_the_tree_are_judged() {
+fn names_are_checked_against_the_adjacent_configuration() {
     let (dir, tree) = copy();
     let call = "- id: ticket\n            call: ticketing\n            outcomes:\n              ok:\n                - do: expire\n              failed:\n                - do: expire\n";
     let (before, after) = ("- emit: com.example.late\n", "          - do: expire\n");
