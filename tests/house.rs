@@ -96,7 +96,7 @@ fn rooms_named(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn rooms_know_only_what_they_may() {
+fn rooms_import_only_allowed_rooms() {
     let rules: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
     let mut broken = Vec::new();
     for (room, allowed) in &rules {
@@ -113,7 +113,7 @@ fn rooms_know_only_what_they_may() {
 }
 
 #[test]
-fn every_room_is_in_the_rules_and_on_the_map() {
+fn every_room_is_in_the_rules_and_in_the_map() {
     let map = std::fs::read_to_string("src/lib.rs").unwrap();
     let in_rules: BTreeSet<_> = MAY_USE.iter().map(|(room, _)| (*room).to_owned()).collect();
     let on_disk: BTreeSet<_> = std::fs::read_dir("src")
@@ -130,7 +130,7 @@ fn every_room_is_in_the_rules_and_on_the_map() {
 
 /// A table of files in a `mod.rs` names every file, and only files that exist.
 #[test]
-fn the_maps_of_the_rooms_name_files_that_exist() {
+fn room_maps_list_exactly_the_existing_files() {
     let mut wrong = Vec::new();
     for (room, _) in MAY_USE {
         let dir = Path::new("src").join(room);
@@ -149,7 +149,7 @@ fn the_maps_of_the_rooms_name_files_that_exist() {
 }
 
 #[test]
-fn files_stay_small_enough_to_read() {
+fn source_files_stay_under_500_lines() {
     let long: Vec<_> = rust_files(Path::new("src"))
         .into_iter()
         .filter(|file| std::fs::read_to_string(file).unwrap().lines().count() > 500)
@@ -158,7 +158,7 @@ fn files_stay_small_enough_to_read() {
 }
 
 #[test]
-fn only_one_file_asks_the_machine_for_the_time() {
+fn only_one_file_reads_the_system_clock() {
     let asking: Vec<_> = rust_files(Path::new("src"))
         .into_iter()
         .filter(|file| {
@@ -171,7 +171,7 @@ fn only_one_file_asks_the_machine_for_the_time() {
 
 /// Stored formats have types of their own: no model type is written with its derived serialization.
 #[test]
-fn the_store_writes_only_by_its_shapes() {
+fn the_store_writes_only_its_own_shapes() {
     let shapes = Path::new("src/store/shape");
     let naming: Vec<_> = rust_files(Path::new("src/store"))
         .into_iter()

@@ -221,7 +221,7 @@ fn circle(uses: &Uses, start: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn modules_of_a_room_do_not_use_each_other_in_circles() {
+fn modules_of_a_room_have_no_import_circles() {
     let mut wrong = Vec::new();
     for (room, _) in MAY_USE {
         let uses = uses(room);
@@ -237,7 +237,7 @@ fn modules_of_a_room_do_not_use_each_other_in_circles() {
 }
 
 #[test]
-fn uses_are_read_from_declarations_and_paths() {
+fn imports_are_read_from_declarations_and_paths() {
     let code = bare(
         "//! use super::comment::A;\nuse super::one::{A, two::B as C};\npub(super) use three::{self, D};\n\
          fn f(x: super::four::E) -> crate::room::five::F { \"super::text::G\"; }\n",
@@ -254,7 +254,7 @@ fn uses_are_read_from_declarations_and_paths() {
 }
 
 #[test]
-fn a_circle_is_found_and_named() {
+fn an_import_circle_is_found_and_named() {
     let of = |pairs: &[(&str, &str)]| {
         let mut uses = Uses::new();
         for (from, to) in pairs {

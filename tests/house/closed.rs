@@ -181,7 +181,7 @@ fn arms_for_the_rest(text: &str) -> Vec<(usize, String, String)> {
 }
 
 #[test]
-fn a_match_over_a_closed_list_names_all_of_it() {
+fn a_match_over_a_closed_enum_has_no_wildcard() {
     let missed = "\nimpl Action {\n fn f(&self) -> u8 {\n  match self {\n   Self::Mail { .. } => 1,\n   _ => 0,\n  }\n }\n}\n";
     let nested = "fn f() {\n match (a, &b) {\n  (Verb::Do { x }, 1) => { match 1 { _ => {} } }\n  (_, other) if x => 2,\n }\n}";
     let named = "fn f() { match a { Effect::Invite => '\"', Effect::Set(_) => \"_ =>\", } match word { \"a\" => 1, _ => 2 } }";

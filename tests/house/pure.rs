@@ -48,7 +48,7 @@ fn outside(code: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn pure_rooms_name_no_clock_file_network_or_task() {
+fn pure_rooms_use_no_clock_file_network_or_task() {
     let (mut wrong, mut used) = (Vec::new(), Vec::new());
     for file in PURE.iter().flat_map(|room| rust_files(&Path::new("src").join(room))) {
         let code = bare(&std::fs::read_to_string(&file).unwrap());
@@ -68,7 +68,7 @@ fn pure_rooms_name_no_clock_file_network_or_task() {
 }
 
 #[test]
-fn a_word_that_leads_outside_is_found_in_code_only() {
+fn impure_names_are_found_in_code_only() {
     let code = bare(
         "fn f() { let at = Utc::now(); } // std::fs\nfn g(x: &str) { x == \"tokio\"; self.now(); MyInstant }",
     );

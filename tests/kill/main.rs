@@ -26,7 +26,7 @@ mod tampered;
 mod world;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_killed_everybody_ends_as_the_vendor_said() {
+async fn kills_do_not_change_the_results() {
     let seed = std::env::var("PROOFD_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed_u64);
     let size = campaign::Size::asked();
     println!("campaign=kill seed={seed} people={} kills={}", size.people, size.kills);
