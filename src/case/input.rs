@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::Order;
 use crate::model::{Actor, Event, Outcome, Returned, Subject, Timestamp};
 
 /// The opening of a case.
@@ -122,45 +123,6 @@ pub struct Operator {
     #[serde(flatten)]
     pub by: Actor,
     pub reason: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// Retries a stuck case.
-    Retry,
-    /// Ends the case as `cancelled`, without further effects.
-    Cancel,
-    /// Runs an effect that is over limit.
-    Release,
-    /// Drops an effect that is over limit; the case ends as `dropped`.
-    Drop,
-    /// Undoes an effect in grace; the case ends as `undone`.
-    Undo,
-    /// Sends the reminder now.
-    Remind,
-    /// Claims a review; only the claimer can decide it until the claim ends.
-    Claim,
-    /// Releases the claim of a review.
-    ReleaseClaim,
-    /// Lifts the case's holds on the person, also after its end.
-    Lift,
-}
-
-impl Order {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Cancel => "cancel",
-            Self::Release => "release",
-            Self::Drop => "drop",
-            Self::Undo => "undo",
-            Self::Remind => "remind",
-            Self::Claim => "claim",
-            Self::ReleaseClaim => "release_claim",
-            Self::Lift => "lift",
-        }
-    }
 }
 
 /// Why an input changes nothing. Journaled where it matters, never a crash.

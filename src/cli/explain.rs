@@ -123,7 +123,7 @@ fn fields(arguments: &Arguments) -> Result<(Fields, Fields), Failed> {
     };
     // `user/7` or `SOURCE/user/7`.
     let words = || arguments.subject.as_str().split('/');
-    let is_kind = |word: &&str| SubjectKind::ALL.iter().any(|kind| kind.word() == *word);
+    let is_kind = |word: &&str| SubjectKind::of_word(word).is_some();
     let subject = words().take(2).find(is_kind).or_else(|| words().next()).unwrap_or_default();
     let (mut event, mut person) = (Fields::new(), Fields::new());
     for given in &arguments.with {
@@ -131,7 +131,7 @@ fn fields(arguments: &Arguments) -> Result<(Fields, Fields), Failed> {
             Failed::usage(anyhow!("--with {given}: write it as FIELD=VALUE, such as score=70"))
         })?;
         let (root, rest) = path.split_once('.').unwrap_or(("event", path));
-        let kind = SubjectKind::ALL.into_iter().find(|kind| kind.word() == root);
+        let kind = SubjectKind::of_word(root);
         let (known, into, path) = match kind {
             Some(kind) if kind.word() != subject => {
                 return Err(Failed::usage(anyhow!(

@@ -274,9 +274,8 @@ impl Draft {
         let person = self.must("subject")?;
         let record = match self.attributes.get("subjecttype").map(Value::as_str) {
             None => SubjectKind::Applicant,
-            Some(word) => *SubjectKind::ALL
-                .iter()
-                .find(|kind| Some(kind.word()) == word)
+            Some(word) => word
+                .and_then(SubjectKind::of_word)
                 .ok_or_else(|| wrong("subjecttype", "expected applicant, user or registration"))?,
         };
         let provider = match self.attributes.get(SOURCE) {

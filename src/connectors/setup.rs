@@ -371,7 +371,7 @@ impl<'de> DeserializeSeed<'de> for InstanceSeed<'_> {
 /// Returns whether a name is valid: names are parts of addresses, references of subjects and keys of the store.
 fn is_name(name: &str) -> bool {
     // First words of references and event types that have another meaning.
-    let reserved = SubjectKind::ALL.iter().any(|kind| kind.word() == name)
+    let reserved = SubjectKind::of_word(name).is_some()
         || ["proofd", "custom", "daemon", "mail", "identity"].contains(&name);
     !reserved
         && name.len() <= 40

@@ -38,8 +38,7 @@ impl Sources {
     pub fn whom(&self, text: &str) -> Result<Result<Whom, String>, store::Error> {
         let named = text.split_once('/').filter(|(name, _)| self.connectors.identity.contains_key(*name));
         let (source, rest) = named.map_or((None, text), |(name, rest)| (Some(name), rest));
-        let word = |word: &str| SubjectKind::ALL.into_iter().find(|kind| kind.word() == word);
-        let (kind, id) = match rest.split_once('/').map(|(first, id)| (word(first), id)) {
+        let (kind, id) = match rest.split_once('/').map(|(first, id)| (SubjectKind::of_word(first), id)) {
             Some((Some(kind), id)) => (Some(kind), id),
             Some((None, _)) | None => (None, rest),
         };

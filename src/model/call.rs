@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::words::words;
 use super::{
     AccountChange, Fields, Fingerprints, Message, Method, Reading, Returned, Session, Subject, SubjectRef,
     Timestamp,
@@ -238,6 +239,12 @@ pub enum Repeat {
     /// The request is not safe to repeat: at most one attempt, then a person checks.
     None,
 }
+
+words! { Repeat {
+    Key => "key",
+    Natural => "natural",
+    None => "none",
+} }
 
 impl Outcome {
     /// Replaces values that must not be stored by fingerprints.

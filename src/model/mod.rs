@@ -8,6 +8,7 @@ pub mod effect;
 pub mod event;
 pub mod fingerprint;
 pub mod message;
+pub mod order;
 pub mod search;
 pub mod secret;
 pub mod span;
@@ -17,6 +18,7 @@ pub mod typed;
 pub mod verdict;
 pub mod verification;
 pub mod vocabulary;
+mod words;
 
 pub use action::{HoldChange, Lane, Target};
 pub use actor::Actor;
@@ -29,6 +31,7 @@ pub use effect::{AccountChange, EffectKind, EffectShape, Nature, NeedsProof, Rol
 pub use event::{Event, EventType, Origin};
 pub use fingerprint::Fingerprints;
 pub use message::{Address, Message};
+pub use order::Order;
 pub use secret::Secret;
 pub use span::Span;
 pub use state::{CaseState, RegistrationState};
@@ -39,6 +42,7 @@ pub use verification::{
     Proof, Reading, Returned, Session, Void,
 };
 pub use vocabulary::{IdentityWords, Pattern, VerificationWords, Vocabulary};
+pub(crate) use words::words;
 
 /// A moment, always in UTC; wall time exists only together with a zone.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::words::words;
+
 /// Where a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -22,19 +24,15 @@ pub enum CaseState {
     Closed,
 }
 
-impl CaseState {
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::InReview => "in_review",
-            Self::InGrace => "in_grace",
-            Self::OverLimit => "over_limit",
-            Self::Stuck => "stuck",
-            Self::Closed => "closed",
-        }
-    }
-}
+words! { CaseState {
+    Running => "running",
+    Waiting => "waiting",
+    InReview => "in_review",
+    InGrace => "in_grace",
+    OverLimit => "over_limit",
+    Stuck => "stuck",
+    Closed => "closed",
+} }
 
 /// The state of a self-registration at the identity provider, in the words of the field `registration.state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,19 +45,9 @@ pub enum RegistrationState {
     Rejected,
 }
 
-impl RegistrationState {
-    pub const ALL: [Self; 4] = [Self::NotVerified, Self::NotReviewed, Self::Approved, Self::Rejected];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::NotVerified => "not_verified",
-            Self::NotReviewed => "not_reviewed",
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-        }
-    }
-
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
-    }
-}
+words! { RegistrationState {
+    NotVerified => "not_verified",
+    NotReviewed => "not_reviewed",
+    Approved => "approved",
+    Rejected => "rejected",
+} }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::words::words;
 use super::{Fields, Timestamp, typed};
 
 /// Kind of the person's record.
@@ -21,20 +22,16 @@ pub enum SubjectKind {
     Applicant,
 }
 
+words! { SubjectKind {
+    Registration => "registration",
+    User => "user",
+    Applicant => "applicant",
+} }
+
 impl SubjectKind {
-    pub const ALL: [Self; 3] = [Self::Registration, Self::User, Self::Applicant];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Registration => "registration",
-            Self::User => "user",
-            Self::Applicant => "applicant",
-        }
-    }
-
     /// All words, for messages.
     pub fn words() -> String {
-        Self::ALL.map(Self::word).join(", ")
+        Self::WORDS.join(", ")
     }
 
     /// With its article, for sentences.
@@ -97,7 +94,7 @@ impl FromStr for SubjectRef {
                 SubjectKind::words()
             )
         };
-        let kind_of = |word: &str| SubjectKind::ALL.into_iter().find(|kind| kind.word() == word);
+        let kind_of = SubjectKind::of_word;
         let (first, rest) = text.split_once('/').ok_or_else(expected)?;
         let (source, kind, id) = match kind_of(first) {
             Some(kind) => ("", kind, rest),

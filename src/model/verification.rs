@@ -7,9 +7,10 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::words::words;
 use super::{Fingerprints, Secret, Timestamp};
 
-/// The method of a verification.
+/// The method of a verification; the words are those of policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -21,24 +22,11 @@ pub enum Method {
     ExistingId,
 }
 
-impl Method {
-    pub const ALL: [Self; 3] = [Self::Full, Self::Authentication, Self::ExistingId];
-    pub const WORDS: [&'static str; 3] =
-        [Self::Full.word(), Self::Authentication.word(), Self::ExistingId.word()];
-
-    /// Returns the word in policies.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Authentication => "authentication",
-            Self::ExistingId => "existing_id",
-        }
-    }
-
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|method| method.word() == word)
-    }
-}
+words! { Method {
+    Full => "full",
+    Authentication => "authentication",
+    ExistingId => "existing_id",
+} }
 
 /// A vendor session for a person's redirect.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

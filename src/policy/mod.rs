@@ -8,6 +8,7 @@
 //! | `grammar` | the keys and verbs, as a table that also generates the published schema |
 //! | `known` | names that the configuration has |
 //! | `load` | files to a checked `PolicySet`: names resolve, outcomes are handled, paths end |
+//! | `choices` | the closed choices of keys, such as modes and days |
 //! | `tree` | the compiled policy: steps, branches, limits |
 //! | `outcome` | how steps and cases end, where the language fixes the words |
 //! | `endings` | how each kind of step can end |
@@ -30,6 +31,7 @@
 //! | `codes` | every diagnosis by number, with the page that explains it |
 //! | `sarif` | diagnostics for code review and editors |
 
+pub mod choices;
 pub mod codes;
 pub mod diagnostic;
 pub mod effect;

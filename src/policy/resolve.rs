@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::choices::HTTP_METHODS;
 use super::diagnostic::Place;
 use super::effect::{Effect, Request, Resolved, Written};
 use super::people::People;
@@ -186,7 +187,7 @@ fn shaped(
                     None => repeat(&method),
                     Some(word) => serde_json::from_value(word).ok()?,
                 },
-                method: METHODS.contains(&method.as_str()).then_some(method)?,
+                method: HTTP_METHODS.contains(&method.as_str()).then_some(method)?,
                 returns: Vec::new(),
             })
         }
@@ -198,9 +199,6 @@ fn shaped(
         }
     })
 }
-
-/// HTTP methods of a request.
-const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Returns the default reason why repeating a request is safe.
 pub fn repeat(method: &str) -> Repeat {

@@ -4,6 +4,7 @@ use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::choices::{IfEmpty, IfMissed};
 use super::diagnostic::Place;
 use super::schedule::Timetable;
 use super::script::{Answer, Condition, Seen, Trace, Traced};
@@ -41,23 +42,6 @@ pub enum DueField {
     Field(String),
     /// A custom field, whose values are not typed.
     Attribute(String),
-}
-
-/// What an empty field means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IfEmpty {
-    /// The time counts from the day on which the sweep first saw the person.
-    Now,
-    Never,
-}
-
-/// What happens after a nominal time at which the daemon was down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IfMissed {
-    /// One run, for the latest missed time.
-    RunOnce,
-    /// No run; the next nominal time is the next run.
-    Skip,
 }
 
 /// Whether a person is due at a nominal time.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::diagnostic::Place;
 use super::outcome::ProofOutcome;
-use crate::model::{EventType, Fields, Judgement, Span, Timestamp};
+use crate::model::{CaseState, EventType, Fields, Judgement, Order, Span, Timestamp, words};
 
 /// One `tests.yaml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,34 @@ pub struct Move {
     pub act: Act,
 }
 
+/// The key of a line of `play`; each line has exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveKey {
+    Send,
+    Start,
+    Advance,
+    Expect,
+    Answer,
+    Press,
+    Decide,
+    Order,
+    Provider,
+    Change,
+}
+
+words! { MoveKey {
+    Send => "send",
+    Start => "start",
+    Advance => "advance",
+    Expect => "expect",
+    Answer => "answer",
+    Press => "press",
+    Decide => "decide",
+    Order => "order",
+    Provider => "provider",
+    Change => "change",
+} }
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     Send {
@@ -69,7 +97,7 @@ pub enum Act {
         /// The decision must be refused.
         refused: bool,
     },
-    Order(String),
+    Order(Order),
     Outage {
         who: String,
         /// None: until an explicit recovery.
@@ -104,7 +132,7 @@ pub enum What {
     Opened(bool),
     Cases(usize),
     WaitingAt(String),
-    State(String),
+    State(CaseState),
     Sent(Vec<String>),
     Did(Vec<String>),
     Destroyed(Vec<String>),
@@ -114,21 +142,50 @@ pub enum What {
     Person(Fields),
 }
 
+/// The key of an expectation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpectKey {
+    Opened,
+    Cases,
+    WaitingAt,
+    State,
+    Sent,
+    Did,
+    Destroyed,
+    Grace,
+    Closed,
+    Holds,
+    Person,
+}
+
+words! { ExpectKey {
+    Opened => "opened",
+    Cases => "cases",
+    WaitingAt => "waiting_at",
+    State => "state",
+    Sent => "sent",
+    Did => "did",
+    Destroyed => "destroyed",
+    Grace => "grace",
+    Closed => "closed",
+    Holds => "holds",
+    Person => "person",
+} }
+
 impl What {
-    /// Returns the key as the file writes it.
-    pub fn key(&self) -> &'static str {
+    pub const fn key(&self) -> ExpectKey {
         match self {
-            Self::Opened(_) => "opened",
-            Self::Cases(_) => "cases",
-            Self::WaitingAt(_) => "waiting_at",
-            Self::State(_) => "state",
-            Self::Sent(_) => "sent",
-            Self::Did(_) => "did",
-            Self::Destroyed(_) => "destroyed",
-            Self::Grace(_) => "grace",
-            Self::Closed(_) => "closed",
-            Self::Holds(_) => "holds",
-            Self::Person(_) => "person",
+            Self::Opened(_) => ExpectKey::Opened,
+            Self::Cases(_) => ExpectKey::Cases,
+            Self::WaitingAt(_) => ExpectKey::WaitingAt,
+            Self::State(_) => ExpectKey::State,
+            Self::Sent(_) => ExpectKey::Sent,
+            Self::Did(_) => ExpectKey::Did,
+            Self::Destroyed(_) => ExpectKey::Destroyed,
+            Self::Grace(_) => ExpectKey::Grace,
+            Self::Closed(_) => ExpectKey::Closed,
+            Self::Holds(_) => ExpectKey::Holds,
+            Self::Person(_) => ExpectKey::Person,
         }
     }
 }

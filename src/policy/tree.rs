@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+pub use super::choices::{IfAlreadyOpen, IfEmpty, IfMissed, Mode, WhenExceeded};
 use super::diagnostic::Place;
 pub use super::effect::{Effect, Notify, Recipient, Request, Resolved, Written};
 use super::files::{Files, Revision};
@@ -18,17 +17,7 @@ use super::script::{Condition, Function, Text};
 use super::template::Templates;
 use crate::model::{EffectKind, EventType, Fields, Method, Nature, Span, SubjectKind};
 
-pub use super::sweep::{Due, DueField, IfEmpty, IfMissed, NotATime, Standing, Sweep};
-
-/// Whether a policy acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    Enforce,
-    /// Opens no case and does nothing. Cases that it would open are recorded, and walked on request.
-    Shadow,
-    Disabled,
-}
+pub use super::sweep::{Due, DueField, NotATime, Standing, Sweep};
 
 /// One policy at one revision.
 #[derive(Debug)]
@@ -133,16 +122,6 @@ pub enum Trigger {
     Sweep(Arc<Sweep>),
 }
 
-/// What a triggering event does if a case is already open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IfAlreadyOpen {
-    Attach,
-    Restart,
-    Cancel,
-    OpenAnother,
-}
-
 /// A limit: at most this many effects in a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
@@ -161,15 +140,6 @@ pub enum Amount {
     Percent(f64),
     /// The larger of the two.
     Larger(u32, f64),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenExceeded {
-    /// The case waits until a person releases the effect.
-    Ask,
-    /// The effect is skipped and the case continues.
-    Skip,
 }
 
 /// How long data is kept after a case closed.

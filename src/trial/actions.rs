@@ -8,7 +8,7 @@ use super::person::document;
 use super::play::Stage;
 use super::stimulus::Stimulus;
 use super::world::TooLong;
-use crate::case::{Case, Decision, Input, Operator, Order, Refused, State, Verifying};
+use crate::case::{Case, Decision, Input, Operator, Refused, State, Verifying};
 use crate::model::{
     Actor, CaseId, Event, EventType, Fields, Judgement, Method, Origin, Proof, Subject, SubjectKind,
 };
@@ -66,8 +66,8 @@ impl Stage<'_> {
                 let decision = Decision { decision, reason: reason.clone(), by, at: self.world.now };
                 self.decide(step.as_deref(), decision, *refused)?;
             }
-            Act::Order(word) => {
-                let order = order(word).ok_or_else(|| cannot("an order", word.clone()))?;
+            Act::Order(order) => {
+                let order = *order;
                 let (by, reason) = (self.member("an operator")?, "as the test says".to_owned());
                 let id = self.newest()?;
                 self.input(&id, Input::Operator(Operator { order, by, reason }), "the order is accepted")?;
@@ -343,8 +343,4 @@ impl Stage<'_> {
             }
         }
     }
-}
-
-fn order(word: &str) -> Option<Order> {
-    serde_json::from_value(Value::from(word)).ok()
 }

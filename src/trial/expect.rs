@@ -16,7 +16,7 @@ impl Stage<'_> {
     pub fn expect(&mut self, expected: &[Expected]) -> Option<Failure> {
         let failed = expected.iter().find_map(|one| {
             let (expected, actual) = self.differs(&one.what)?;
-            let key = one.what.key().to_owned();
+            let key = one.what.key().word().to_owned();
             Some(Failure { place: one.place.clone(), key, expected, actual })
         });
         self.seen = Seen(self.world.story.len());
@@ -40,8 +40,8 @@ impl Stage<'_> {
                 let at = case.filter(|case| waits(case)).and_then(|case| self.policy.step(case.step()?));
                 told(at.is_some_and(|at| at.id.as_ref() == Some(step)), format!("waiting at {step}"))
             }
-            What::State(word) => {
-                told(case.is_some_and(|case| case.state_word() == word), format!("{word} now"))
+            What::State(state) => {
+                told(case.is_some_and(|case| case.standing() == *state), format!("{} now", state.word()))
             }
             What::Closed(result) => {
                 let ended = case.is_some_and(|case| {

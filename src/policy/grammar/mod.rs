@@ -17,5 +17,5 @@ pub use names::{Site, key_naming, visit};
 pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, VERIFICATION, VERIFICATIONS, shape_of};
 pub use renamed::current;
 pub use schema::json_schema;
-pub use tests::{MOVES, TESTS};
+pub use tests::TESTS;
 pub use verbs::{EXECUTED_CHANNELS, Outcomes, Rule, STEP_KEYS, VerbRule, step_verb, verb, verbs};

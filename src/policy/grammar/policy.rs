@@ -2,9 +2,11 @@
 
 use super::kind::{Key, Kind, Names, Shape, Thing};
 use super::tests::TESTS;
-use crate::model::{EffectKind, Method};
+use crate::model::{EffectKind, Method, SubjectKind};
+use crate::policy::choices::{DAYS, IfAlreadyOpen, IfEmpty, IfMissed, Mode, WhenExceeded};
 
 const SPAN: Kind = Kind::Span { zero: false };
+
 const FORMAT: Key = Key::must("format", Kind::Integer { least: 1, most: 1 }, "Format version: 1.");
 
 /// Returns the shape of a file in a tree, by its path. None: the path is not a YAML file that is read.
@@ -31,15 +33,11 @@ pub static POLICY: Shape = Shape {
         Key::may("language", Kind::Text, "Language of mails if the person's is unknown (BCP 47)."),
         Key::must(
             "mode",
-            Kind::OneOf(&["enforce", "shadow", "disabled"]),
+            Kind::OneOf(Mode::WORDS),
             "Whether the policy has effects: \
             enforce, shadow or disabled.",
         ),
-        Key::must(
-            "subject",
-            Kind::OneOf(&["registration", "user", "applicant"]),
-            "Kind of subject of a case.",
-        ),
+        Key::must("subject", Kind::OneOf(SubjectKind::WORDS), "Kind of subject of a case."),
         Key::may(
             "source",
             Kind::OneOrMany(&Kind::Name),
@@ -51,7 +49,7 @@ pub static POLICY: Shape = Shape {
         Key::may("if", Kind::Condition, "Condition for opening a case."),
         Key::may(
             "if_already_open",
-            Kind::OneOf(&["attach", "restart", "cancel", "open_another"]),
+            Kind::OneOf(IfAlreadyOpen::WORDS),
             "What a trigger does while a case is open; attach by default.",
         ),
         Key::may("case_key", Kind::Template, "Key that makes two open cases of one person different."),
@@ -80,7 +78,7 @@ static LIMIT: Shape = Shape {
         Key::must("per", SPAN, "Length of the time window."),
         Key::must(
             "when_exceeded",
-            Kind::OneOf(&["ask", "skip"]),
+            Kind::OneOf(WhenExceeded::WORDS),
             "Wait until an administrator releases the effect, or skip it.",
         ),
     ],
@@ -113,7 +111,7 @@ pub static SWEEP: Shape = Shape {
         ),
         Key::may(
             "if_missed",
-            Kind::OneOf(&["run_once", "skip"]),
+            Kind::OneOf(IfMissed::WORDS),
             "What to do about runs missed during \
             downtime; run_once by default.",
         ),
@@ -125,7 +123,7 @@ static DUE: Shape = Shape {
     keys: &[
         Key::must("field", Kind::Text, "Field with the time to count from."),
         Key::must("plus", SPAN, "Time after the field."),
-        Key::may("if_empty", Kind::OneOf(&["now", "never"]), "What an empty field means; never by default."),
+        Key::may("if_empty", Kind::OneOf(IfEmpty::WORDS), "What an empty field means; never by default."),
     ],
 };
 
@@ -161,7 +159,7 @@ pub static VERIFICATION: Shape = Shape {
     keys: &[
         Key::must("provider", Kind::Name, "A provider of proofd.yaml.").of(Thing::Provider),
         Key::must("workflow", Kind::Label, "Name or number of the workflow at the provider."),
-        Key::must("method", Kind::OneOf(&Method::WORDS), "Verification method."),
+        Key::must("method", Kind::OneOf(Method::WORDS), "Verification method."),
         Key::must("require", Kind::List(&Kind::Text), "Capabilities that must have passed."),
         Key::may("fallback", Kind::Name, "Verification to use if nothing is enrolled.")
             .of(Thing::Verification),
@@ -199,11 +197,7 @@ pub static CALENDAR: Shape = Shape {
     what: "a calendar",
     keys: &[
         Key::must("timezone", Kind::Timezone, "Time zone of the hours."),
-        Key::must(
-            "workdays",
-            Kind::List(&Kind::OneOf(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"])),
-            "Working days.",
-        ),
+        Key::must("workdays", Kind::List(&Kind::OneOf(&DAYS)), "Working days."),
         Key::must(
             "hours",
             Kind::Hours,

@@ -1,6 +1,7 @@
 //! The keys of `tests.yaml`.
 
 use super::kind::{Key, Kind, Names, Shape, Thing};
+use crate::model::{CaseState, Order};
 
 const SPAN: Kind = Kind::Span { zero: false };
 const TEXTS: Kind = Kind::List(&Kind::Text);
@@ -45,10 +46,6 @@ static ANSWERED: Shape = Shape {
     ],
 };
 
-/// The actions of `play`; each line has exactly one.
-pub const MOVES: &[&str] =
-    &["send", "start", "advance", "expect", "answer", "press", "decide", "order", "provider", "change"];
-
 static MOVE: Shape = Shape {
     what: "a line of `play`",
     keys: &[
@@ -77,21 +74,7 @@ static MOVE: Shape = Shape {
                 `refused: true`.",
         )
         .of(Thing::Step),
-        Key::may(
-            "order",
-            Kind::OneOf(&[
-                "retry",
-                "cancel",
-                "release",
-                "drop",
-                "undo",
-                "remind",
-                "claim",
-                "release_claim",
-                "lift",
-            ]),
-            "An operator's order.",
-        ),
+        Key::may("order", Kind::OneOf(Order::WORDS), "An operator's order."),
         Key::may("provider", FIELDS, "A provider, endpoint or system with `down` or `up`; and `for`."),
         Key::may("change", FIELDS, "Changes fields of the person at the identity provider."),
     ],
@@ -103,11 +86,7 @@ static EXPECT: Shape = Shape {
         Key::may("opened", Kind::Boolean, "Whether a case opened."),
         Key::may("cases", Kind::Integer { least: 0, most: 1_000 }, "Number of cases opened so far."),
         Key::may("waiting_at", Kind::Name, "Id of the step where the case waits.").of(Thing::Step),
-        Key::may(
-            "state",
-            Kind::OneOf(&["running", "waiting", "in_review", "over_limit", "stuck", "in_grace", "closed"]),
-            "State of the case.",
-        ),
+        Key::may("state", Kind::OneOf(CaseState::WORDS), "State of the case."),
         Key::may(
             "sent",
             TEXTS,
@@ -123,3 +102,24 @@ static EXPECT: Shape = Shape {
         Key::may("person", FIELDS, "Fields of the person at the identity provider."),
     ],
 };
+
+#[cfg(test)]
+mod unit {
+    use std::collections::BTreeSet;
+
+    use super::{EXPECT, GIVEN, MOVE, Shape};
+    use crate::model::SubjectKind;
+    use crate::policy::tests::{ExpectKey, MoveKey};
+
+    fn check(shape: &Shape, words: &[&str], others: &[&str]) {
+        let keys: BTreeSet<_> = shape.keys.iter().map(|key| key.name).collect();
+        assert_eq!(keys, words.iter().chain(others).copied().collect(), "{}", shape.what);
+    }
+
+    #[test]
+    fn the_keys_of_a_test_are_those_that_the_loader_reads() {
+        check(&MOVE, MoveKey::WORDS, &["with"]);
+        check(&EXPECT, ExpectKey::WORDS, &[]);
+        check(&GIVEN, SubjectKind::WORDS, &["passed", "answers"]);
+    }
+}

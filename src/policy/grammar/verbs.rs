@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::kind::{Key, Kind, Names, Shape, Thing};
-use crate::model::{EffectKind, EffectShape, Nature};
+use crate::model::{EffectKind, EffectShape, Nature, Repeat};
+use crate::policy::choices::HTTP_METHODS;
 use crate::policy::outcome::{ProofOutcome, RequestOutcome};
 use crate::policy::schema;
 use crate::policy::source::{self, Node};
@@ -261,12 +262,12 @@ const END_SESSIONS: Key =
 const MATCH: Key = Key::must("match", Kind::Any, "Attributes that find the account.");
 const DATA: Key = Key::may("data", Kind::MapOf(&Kind::Any), "Data of the event.");
 const REQUEST: &[Key] = &[
-    Key::may("method", Kind::OneOf(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "HTTP method."),
+    Key::may("method", Kind::OneOf(HTTP_METHODS), "HTTP method."),
     Key::may("path", Kind::Template, "Path appended to the endpoint's address."),
     Key::may("body", Kind::Any, "Body, with `${...}`."),
     Key::may(
         "idempotency",
-        Kind::OneOf(&["key", "natural", "none"]),
+        Kind::OneOf(Repeat::WORDS),
         "Why repeating the call is safe: an \
         idempotency key, the request itself (natural), or not at all (none).",
     ),

@@ -230,12 +230,8 @@ impl Build<'_> {
 
     fn request(&mut self, item: &Node, value: &Node) -> Option<Request<Text, Data>> {
         let method = item.text_of("method").unwrap_or("POST").to_owned();
-        let repeat = match item.text_of("idempotency") {
-            Some("natural") => Repeat::Natural,
-            Some("none") => Repeat::None,
-            Some(_) => Repeat::Key,
-            None => resolve::repeat(&method),
-        };
+        let repeat = item.text_of("idempotency").and_then(Repeat::of_word);
+        let repeat = repeat.unwrap_or_else(|| resolve::repeat(&method));
         Some(Request {
             endpoint: value.text()?.to_owned(),
             method,

@@ -63,7 +63,7 @@ fn compile(
     known: &Known,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Policy> {
-    let subject = subject(node);
+    let subject = node.text_of("subject").and_then(SubjectKind::of_word);
     let blocks = chain::blocks(node, shared, diagnostics);
     let ids = chain::ids(node, &blocks, diagnostics);
     let scripts = scripts(folder, layout, blocks.values().any(|block| block.shared), diagnostics);
@@ -114,7 +114,7 @@ fn compile(
         title: node.text_of("title")?.to_owned(),
         owner: node.text_of("owner")?.to_owned(),
         language: node.text_of("language").map(str::to_owned),
-        mode: mode(node)?,
+        mode: node.text_of("mode").and_then(Mode::of_word)?,
         subject: subject?,
         sources: head.sources,
         when: head.when,
@@ -147,11 +147,6 @@ fn unusable(node: &Node, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn subject(node: &Node) -> Option<SubjectKind> {
-    let word = node.text_of("subject")?;
-    SubjectKind::ALL.into_iter().find(|kind| kind.word() == word)
-}
-
 /// Returns the identity providers that the policy is limited to. Applicants have no provider.
 fn sources(node: &Node, build: &mut Build<'_>) -> Vec<String> {
     let Some(value) = node.get("source") else { return Vec::new() };
@@ -166,15 +161,6 @@ fn sources(node: &Node, build: &mut Build<'_>) -> Vec<String> {
             .report(Diagnostic::error(value.place.clone(), "other-subject", message).help("remove `source`"));
     }
     node.texts("source")
-}
-
-fn mode(node: &Node) -> Option<Mode> {
-    match node.text_of("mode")? {
-        "enforce" => Some(Mode::Enforce),
-        "shadow" => Some(Mode::Shadow),
-        "disabled" => Some(Mode::Disabled),
-        _ => None,
-    }
 }
 
 fn event_types(node: &Node) -> Vec<EventType> {
@@ -280,7 +266,10 @@ impl Head {
             sources: build.sources.clone(),
             when,
             condition,
-            if_already_open: if_already_open(node),
+            if_already_open: node
+                .text_of("if_already_open")
+                .and_then(IfAlreadyOpen::of_word)
+                .unwrap_or(IfAlreadyOpen::Attach),
             case_key,
             cancel_when,
             as_long_as,
@@ -320,15 +309,6 @@ impl Head {
         for place in spans.into_iter().flatten() {
             build.elapsed(place);
         }
-    }
-}
-
-fn if_already_open(node: &Node) -> IfAlreadyOpen {
-    match node.text_of("if_already_open") {
-        Some("restart") => IfAlreadyOpen::Restart,
-        Some("cancel") => IfAlreadyOpen::Cancel,
-        Some("open_another") => IfAlreadyOpen::OpenAnother,
-        Some(_) | None => IfAlreadyOpen::Attach,
     }
 }
 
@@ -383,11 +363,7 @@ fn limit(entry: &Node, build: &mut Build<'_>) -> Option<Limit> {
         }
         None => Amount::Count(at_most.parse().ok()?),
     };
-    let when_exceeded = match grammar::current(entry.text_of("when_exceeded")?) {
-        "ask" => WhenExceeded::Ask,
-        "skip" => WhenExceeded::Skip,
-        _ => return None,
-    };
+    let when_exceeded = WhenExceeded::of_word(grammar::current(entry.text_of("when_exceeded")?))?;
     let action = EffectKind::of_word(action);
     Some(Limit { action: action?, at_most, per: entry.span("per")?, when_exceeded, stated: true })
 }

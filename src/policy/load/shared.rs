@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::layout::Layout;
 use super::reading::{self, Reading as _};
 use crate::model::{Method, VerificationWords, Vocabulary};
+use crate::policy::choices::DAYS;
 use crate::policy::diagnostic::{Diagnostic, Place, Severity, nearest};
 use crate::policy::files;
 use crate::policy::grammar::{self, Kind, Shape};
@@ -261,7 +262,6 @@ fn queue(_name: &str, node: &Node) -> Option<Queue> {
 }
 
 fn calendar(_name: &str, node: &Node) -> Option<Calendar> {
-    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     let days = node.texts("workdays");
     let (opens, closes) = grammar::hours(node.text_of("hours")?)?;
     let timezone = chrono_tz::Tz::from_str(node.text_of("timezone")?).ok()?;

@@ -63,8 +63,7 @@ impl Build<'_> {
 
     /// Checks that the verb's object is the subject kind of the policy.
     pub fn object(&mut self, value: &Node) {
-        let named =
-            value.text().and_then(|text| SubjectKind::ALL.into_iter().find(|kind| kind.word() == text));
+        let named = value.text().and_then(SubjectKind::of_word);
         if let (Some(object), Some(subject)) = (named, self.subject)
             && object != subject
         {

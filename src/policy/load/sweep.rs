@@ -5,6 +5,7 @@ use chrono::{NaiveTime, TimeDelta, Timelike as _, Weekday};
 use super::chain::Build;
 use super::reading::Reading as _;
 use crate::model::SubjectKind;
+use crate::policy::choices::DAYS;
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
 use crate::policy::schedule::{self, Rule, Timetable};
 use crate::policy::schema::{self, FieldType};
@@ -39,10 +40,7 @@ pub fn read(node: &Node, schedule: String, build: &mut Build<'_>) -> Option<Swee
         timetable,
         spread: spread.unwrap_or(TimeDelta::zero()),
         at_most: node.number("at_most"),
-        if_missed: match node.text_of("if_missed") {
-            Some("skip") => IfMissed::Skip,
-            Some(_) | None => IfMissed::RunOnce,
-        },
+        if_missed: node.text_of("if_missed").and_then(IfMissed::of_word).unwrap_or(IfMissed::RunOnce),
         place: node.place.clone(),
     })
 }
@@ -87,10 +85,7 @@ fn read_due(node: &Node, build: &mut Build<'_>) -> Option<Due> {
     Some(Due {
         field: field?,
         plus: node.span("plus")?.elapsed()?,
-        if_empty: match node.text_of("if_empty") {
-            Some("now") => IfEmpty::Now,
-            Some(_) | None => IfEmpty::Never,
-        },
+        if_empty: node.text_of("if_empty").and_then(IfEmpty::of_word).unwrap_or(IfEmpty::Never),
     })
 }
 
@@ -199,14 +194,6 @@ fn beside(node: &Node, keys: &[&str], there: &str, build: &mut Build<'_>) {
 }
 
 fn weekday(word: &str) -> Option<Weekday> {
-    Some(match word {
-        "mon" => Weekday::Mon,
-        "tue" => Weekday::Tue,
-        "wed" => Weekday::Wed,
-        "thu" => Weekday::Thu,
-        "fri" => Weekday::Fri,
-        "sat" => Weekday::Sat,
-        "sun" => Weekday::Sun,
-        _ => return None,
-    })
+    let number = DAYS.iter().position(|day| *day == word)?;
+    Weekday::try_from(u8::try_from(number).ok()?).ok()
 }

@@ -6,13 +6,15 @@ use std::str::FromStr as _;
 use serde_json::Value;
 
 use super::reading::Reading as _;
-use crate::model::{EventType, Fields, Judgement, SubjectKind, Target, Timestamp, Vocabulary};
+use crate::model::{
+    CaseState, EventType, Fields, Judgement, Order, SubjectKind, Target, Timestamp, Vocabulary,
+};
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
-use crate::policy::grammar::{self, MOVES};
+use crate::policy::grammar;
 use crate::policy::outcome::{ContestOutcome, OwnResult, ProofOutcome};
 use crate::policy::schema::{self, Field, FieldType};
 use crate::policy::source::{self, Node};
-use crate::policy::tests::{Act, Expected, Found, Given, Move, Test, Tests, What};
+use crate::policy::tests::{Act, ExpectKey, Expected, Found, Given, Move, MoveKey, Test, Tests, What};
 use crate::policy::tree::{Policy, Verb};
 
 /// How a check of a verification can end in a test.
@@ -149,32 +151,33 @@ impl Reader<'_> {
     }
 
     fn act(&mut self, node: &Node) -> Option<Act> {
-        let moves = node.map()?.iter().filter(|(key, _)| MOVES.contains(&key.name.as_str()));
+        let moves = node.map()?.iter().filter_map(|(key, value)| Some((MoveKey::of_word(&key.name)?, value)));
         let [(key, value)] = moves.collect::<Vec<_>>()[..] else {
             let message = "a line of `play` has exactly one move".to_owned();
-            self.error(&node.place, "one-move", message, format!("use one of: {}", MOVES.join(", ")));
+            let help = format!("use one of: {}", MoveKey::WORDS.join(", "));
+            self.error(&node.place, "one-move", message, help);
             return None;
         };
-        if let Some((with, _)) = node.entry("with").filter(|_| key.name != "send") {
+        if let Some((with, _)) = node.entry("with").filter(|_| key != MoveKey::Send) {
             let message = "`with` works beside `send` only".to_owned();
             self.error(&with.place, "one-move", message, "remove it");
         }
-        match key.name.as_str() {
-            "send" => self.send(node, value),
-            "start" => self.start(value),
-            "advance" => Some(Act::Advance(value.text()?.parse().ok()?)),
-            "expect" => Some(Act::Expect(self.expect(value))),
-            "answer" => self.answer(value),
-            "press" if value.text()? == CONTEST => Some(Act::Contest),
-            "press" => {
+        match key {
+            MoveKey::Send => self.send(node, value),
+            MoveKey::Start => self.start(value),
+            MoveKey::Advance => Some(Act::Advance(value.text()?.parse().ok()?)),
+            MoveKey::Expect => Some(Act::Expect(self.expect(value))),
+            MoveKey::Answer => self.answer(value),
+            MoveKey::Press if value.text()? == CONTEST => Some(Act::Contest),
+            MoveKey::Press => {
                 let step = value.text()?.to_owned();
                 self.step(&value.place, &step, |verb| matches!(verb, Verb::Verify(_)), "`verify` step");
                 Some(Act::Press { step })
             }
-            "decide" => self.decide(value),
-            "order" => Some(Act::Order(grammar::current(value.text()?).to_owned())),
-            "provider" => self.provider(value),
-            _ => {
+            MoveKey::Decide => self.decide(value),
+            MoveKey::Order => Some(Act::Order(Order::of_word(grammar::current(value.text()?))?)),
+            MoveKey::Provider => self.provider(value),
+            MoveKey::Change => {
                 let known = self.policy.map(|policy| schema::fields_of_subject(policy.subject));
                 self.fields(value, known.unwrap_or_default(), "field");
                 Some(Act::Change(object(value)))
@@ -317,19 +320,23 @@ impl Reader<'_> {
         for (key, value) in node.map().unwrap_or_default() {
             let texts = || node.texts(&key.name);
             let text = || value.text().map(str::to_owned);
-            let what = match key.name.as_str() {
-                "opened" => value.scalar().and_then(source::Scalar::boolean).map(What::Opened),
-                "cases" => node.number("cases").and_then(|n| usize::try_from(n).ok()).map(What::Cases),
-                "waiting_at" => text().map(What::WaitingAt),
-                "state" => text().map(|word| What::State(grammar::current(&word).to_owned())),
-                "sent" => Some(What::Sent(texts())),
-                "did" => Some(What::Did(texts())),
-                "destroyed" => Some(What::Destroyed(texts())),
-                "grace" => node.span("grace").map(What::Grace),
-                "closed" => text().map(What::Closed),
-                "holds" => Some(What::Holds(texts())),
-                "person" => Some(What::Person(object(value))),
-                _ => None,
+            let Some(kind) = ExpectKey::of_word(&key.name) else { continue };
+            let what = match kind {
+                ExpectKey::Opened => value.scalar().and_then(source::Scalar::boolean).map(What::Opened),
+                ExpectKey::Cases => {
+                    node.number(&key.name).and_then(|n| usize::try_from(n).ok()).map(What::Cases)
+                }
+                ExpectKey::WaitingAt => text().map(What::WaitingAt),
+                ExpectKey::State => {
+                    value.text().map(grammar::current).and_then(CaseState::of_word).map(What::State)
+                }
+                ExpectKey::Sent => Some(What::Sent(texts())),
+                ExpectKey::Did => Some(What::Did(texts())),
+                ExpectKey::Destroyed => Some(What::Destroyed(texts())),
+                ExpectKey::Grace => node.span(&key.name).map(What::Grace),
+                ExpectKey::Closed => text().map(What::Closed),
+                ExpectKey::Holds => Some(What::Holds(texts())),
+                ExpectKey::Person => Some(What::Person(object(value))),
             };
             let Some(what) = what else { continue };
             self.judge(value, &what);

@@ -8,7 +8,6 @@ use super::super::pairing::bare_texts;
 use super::super::{Details, Sheet};
 use super::{Beside, Both, Finding, Weight};
 use crate::model::Nature;
-use crate::policy::tree::IfAlreadyOpen;
 
 /// Events after which nothing is left to protect or to give.
 const FINAL: [&str; 4] =
@@ -113,7 +112,7 @@ fn opening(both: &Both<'_>) -> Vec<Finding> {
     let (old, new) = (&both.old.details, &both.new.details);
     let mut found = Vec::new();
     if old.if_already_open != new.if_already_open {
-        let how = format!("{} -> {}", already(old.if_already_open), already(new.if_already_open));
+        let how = format!("{} -> {}", old.if_already_open.word(), new.if_already_open.word());
         found.push(Finding::new(Weight::Protection, "treats an event during an open case differently", how));
     }
     let key = |details: &Details| details.code.case_key.clone().unwrap_or_else(|| "the person".to_owned());
@@ -123,21 +122,12 @@ fn opening(both: &Both<'_>) -> Vec<Finding> {
         let how = format!("case_key {} -> {}", key(old), key(new));
         let finding = Finding::new(Weight::Protection, "joins other events to one case", how);
         // `open_another` requires a case key, and a single case has none.
-        let beside = already(new.if_already_open);
+        let beside = new.if_already_open.word();
         let same = old.if_already_open == new.if_already_open;
         let beside = if same { Beside::Nothing } else { Beside::Text(format!("-> {beside}")) };
         found.push(Finding { beside, ..finding });
     }
     found
-}
-
-fn already(what: IfAlreadyOpen) -> &'static str {
-    match what {
-        IfAlreadyOpen::Attach => "attach",
-        IfAlreadyOpen::Restart => "restart",
-        IfAlreadyOpen::Cancel => "cancel",
-        IfAlreadyOpen::OpenAnother => "open_another",
-    }
 }
 
 /// Reports what can end a case early. Its holds then stay or are lifted without proof.
