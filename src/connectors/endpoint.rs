@@ -144,8 +144,8 @@ impl Endpoint {
     ) -> Result<Created, Failure> {
         let body = json!({"externalId": external_id, "attributes": attributes});
         let answer = self.send(Method::POST, self.base.clone(), Some(&body), Some(attempt)).await?;
-        let told = self.told(&answer, &[409])?;
-        Ok(Created { id: id(&told), already: already(&told) })
+        let body = self.read_change(&answer, &[409])?;
+        Ok(Created { id: id(&body), already: already(&body) })
     }
 
     async fn updated(
@@ -160,7 +160,7 @@ impl Endpoint {
             let reason = format!("{} answered 404; the account may be too new", self.name);
             return Err(Failure::unavailable(reason).waiting(http::retry_after(&answer)));
         }
-        Ok(already(&self.told(&answer, &[404, 409, 412])?))
+        Ok(already(&self.read_change(&answer, &[404, 409, 412])?))
     }
 
     /// Returns an answer that a policy may branch on: a success, or a refusal of this request.
@@ -175,7 +175,7 @@ impl Endpoint {
 
     /// Reads a target system's answer to a change of an account. `other` lists the statuses which mean that the account
     /// differs from the case's snapshot.
-    fn told(&self, answer: &Answer, other: &[u16]) -> Result<Value, Failure> {
+    fn read_change(&self, answer: &Answer, other: &[u16]) -> Result<Value, Failure> {
         if answer.status.is_success() {
             return Ok(value(&answer.body));
         }
@@ -323,16 +323,16 @@ fn value(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
 }
 
-fn id(told: &Value) -> Option<String> {
-    match told.get("id")? {
+fn id(body: &Value) -> Option<String> {
+    match body.get("id")? {
         Value::String(id) if !id.is_empty() => Some(id.clone()),
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     }
 }
 
-fn already(told: &Value) -> bool {
-    told.get("already").and_then(Value::as_bool).unwrap_or(false)
+fn already(body: &Value) -> bool {
+    body.get("already").and_then(Value::as_bool).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The server's answer at each point; other points get the usual answer. `CLOSE` closes, `HANG` never answers.
-type Says = Vec<(&'static str, &'static str)>;
+type Meaning = Vec<(&'static str, &'static str)>;
 
 const CLOSE: &str = "CLOSE";
 const HANG: &str = "HANG";
@@ -33,7 +33,7 @@ struct Peer {
 }
 
 impl Peer {
-    async fn start(says: Says) -> Self {
+    async fn start(says: Meaning) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let log = Arc::new(Mutex::new(Log::default()));
@@ -65,7 +65,7 @@ impl Peer {
 }
 
 /// Serves one connection until the client or the script ends it.
-async fn converse(stream: TcpStream, says: Says, log: Arc<Mutex<Log>>) -> Option<()> {
+async fn converse(stream: TcpStream, says: Meaning, log: Arc<Mutex<Log>>) -> Option<()> {
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader).lines();
     let answer = |point: &str, usual: &'static str| {

@@ -134,14 +134,14 @@ struct Granted {
 /// Returns the remaining seconds of a token. Jumio returns the same token while it is valid: the expiry in the token
 /// takes precedence over the answer.
 fn left(granted: &Granted, now: Timestamp) -> i64 {
-    let told = match &granted.expires_in {
+    let stated = match &granted.expires_in {
         Value::Number(number) => number.as_i64(),
         Value::String(text) => text.parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     let inside = expiry(&granted.access_token).map(|at| at - now.timestamp());
     // A token that seems expired already shows that the clocks differ; then the answer's value counts.
-    inside.filter(|left| *left > 0).or(told).unwrap_or(300).clamp(0, 3600)
+    inside.filter(|left| *left > 0).or(stated).unwrap_or(300).clamp(0, 3600)
 }
 
 /// Returns the `exp` of a JWT, if the token is one.
@@ -178,8 +178,8 @@ pub(super) fn refusal(answer: &Answer) -> Failure {
         ),
         _ => {
             let mut failure = failure(answer, "Jumio");
-            if let Some(said) = said(&answer.body) {
-                failure.reason = format!("{}: {said}", failure.reason);
+            if let Some(text) = error_text(&answer.body) {
+                failure.reason = format!("{}: {text}", failure.reason);
             }
             failure
         }
@@ -188,7 +188,7 @@ pub(super) fn refusal(answer: &Answer) -> Failure {
 
 /// Returns the sentence of an error body, whose field differs by host. An error may repeat the request, whose callback
 /// address is a secret: words that could be an address or a token are left out.
-fn said(body: &[u8]) -> Option<String> {
+fn error_text(body: &[u8]) -> Option<String> {
     let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let text = ["message", "detail", "title", "error_description", "error"]
         .into_iter()

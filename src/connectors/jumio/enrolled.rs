@@ -73,7 +73,7 @@ const OURS: [&str; 17] = [
 ];
 
 /// Returns whether the answer to a start on an account means that no data is stored.
-pub(super) fn nothing_there(answer: &Answer, method: Method) -> bool {
+pub(super) fn reports_no_data(answer: &Answer, method: Method) -> bool {
     // Failed tokens, permissions and limits are never about a person.
     let about_person = answer.status.is_client_error()
         && !matches!(
@@ -89,14 +89,21 @@ pub(super) fn nothing_there(answer: &Answer, method: Method) -> bool {
         return false;
     }
     let gone = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE);
-    let said = body.map(|body| words(&body)).unwrap_or_default();
+    let words = body.map(|body| words(&body)).unwrap_or_default();
     match method {
         // A full run needs only the account.
-        Method::Full => gone || (says(&said, &ABSENT) && said.contains("account") && !says(&said, &OURS)),
+        Method::Full => {
+            gone || (contains_any(&words, &ABSENT)
+                && words.contains("account")
+                && !contains_any(&words, &OURS))
+        }
         Method::Authentication | Method::ExistingId => {
             // Unlike "bad request", these statuses are about the state of the requested data.
             let state = gone || answer.status == StatusCode::PRECONDITION_FAILED;
-            state || (says(&said, &ABSENT) && says(&said, &STORED) && !says(&said, &OURS))
+            state
+                || (contains_any(&words, &ABSENT)
+                    && contains_any(&words, &STORED)
+                    && !contains_any(&words, &OURS))
         }
     }
 }
@@ -104,12 +111,12 @@ pub(super) fn nothing_there(answer: &Answer, method: Method) -> bool {
 /// Returns all messages in lower case, as words separated by single spaces.
 fn words(body: &Map<String, Value>) -> String {
     let texts: Vec<&str> = FIELDS.iter().filter_map(|field| body.get(*field)?.as_str()).collect();
-    let said = texts.join(" ").to_lowercase().replace("n't", " not");
+    let words = texts.join(" ").to_lowercase().replace("n't", " not");
     let words: Vec<&str> =
-        said.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     format!(" {} ", words.join(" "))
 }
 
-fn says(said: &str, any: &[&str]) -> bool {
-    any.iter().any(|word| said.contains(word))
+fn contains_any(words: &str, any: &[&str]) -> bool {
+    any.iter().any(|word| words.contains(word))
 }

@@ -9,7 +9,7 @@ use crate::connectors::Finding;
 use crate::model::Clock;
 
 /// An id that no account has: the check only tests the permission.
-const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+const UNKNOWN_ID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Tokens are valid for an hour and links for minutes: a larger clock difference causes errors.
 const TOLERATED_SKEW_SECONDS: i64 = 60;
@@ -24,8 +24,8 @@ pub(super) async fn examine(api: &Api, clock: &dyn Clock) -> Vec<Finding> {
         }
     };
     let token = Finding { ok: true, what, detail: "the OAuth client received a token".to_owned() };
-    let start = ["api", "v1", "accounts", NOBODY];
-    let read = ["api", "v1", "accounts", NOBODY, "workflow-executions", NOBODY, "status"];
+    let start = ["api", "v1", "accounts", UNKNOWN_ID];
+    let read = ["api", "v1", "accounts", UNKNOWN_ID, "workflow-executions", UNKNOWN_ID, "status"];
     vec![
         token,
         permission(api, "Jumio: permission to start ('initiate')", Host::Account, &start).await,

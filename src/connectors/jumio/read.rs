@@ -50,7 +50,7 @@ pub(super) async fn read(api: &Api, account: &str, execution: &str) -> Result<Re
         return Err(refusal(&answer));
     }
     let status: Status = parse(&answer, "the status answer")?;
-    if status.execution.id != execution || status.account.is_some_and(|told| told.id != account) {
+    if status.execution.id != execution || status.account.is_some_and(|stated| stated.id != account) {
         return Err(Failure::unavailable("Jumio's status answer is about another run"));
     }
     let reading = |phase, reference, proof| Reading {
@@ -116,7 +116,7 @@ fn conclusion(details: Details) -> Result<Conclusion, Failure> {
                 9, 10011 for 3)",
         ));
     }
-    if details.nobody_came() {
+    if details.has_no_checks() {
         return Ok(Conclusion::NobodyCame);
     }
     let Some(proof) = proof(details) else { return Ok(Conclusion::NotYet) };

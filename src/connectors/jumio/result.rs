@@ -210,7 +210,7 @@ impl Details {
 
     /// Returns whether the run ended without a single check, though its status does not show it. The decision of such a
     /// run may be REJECTED with the highest risk, although no check failed.
-    pub(super) fn nobody_came(&self) -> bool {
+    pub(super) fn has_no_checks(&self) -> bool {
         let Some(decision) = &self.decision else { return false };
         let unmade = self.entries().all(|entry| entry.decision.judgement == Judgement::NotExecuted);
         match decision.judgement {
@@ -421,7 +421,7 @@ mod tests {
             }
             let Ok(details) = serde_json::from_value::<Details>(answer.clone()) else { return Ok(()) };
             assert!(answer["workflow"]["id"].is_string() && answer["account"]["id"].is_string(), "{answer}");
-            if details.nobody_came() {
+            if details.has_no_checks() {
                 assert_ne!(answer["decision"]["type"], "PASSED", "{answer}");
                 assert!(!says_passed(&answer, "liveness"), "somebody was seen in {answer}");
             }

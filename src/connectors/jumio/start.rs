@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::api::{Api, Host, parse, plain, refusal};
-use super::enrolled::nothing_there;
+use super::enrolled::reports_no_data;
 use super::{Web, is_id};
 use crate::model::{self, Failure, Session, StartSession, Timestamp};
 
@@ -62,8 +62,8 @@ pub(super) async fn start(
         return session(parse(&answer, "the start answer")?, web, order, now + lifetime);
     }
     let refused = refusal(&answer);
-    if order.account.is_some() && nothing_there(&answer, order.method) {
-        return Err(Failure::not_enrolled(format!("{}: {}", what_is_missing(order.method), refused.reason)));
+    if order.account.is_some() && reports_no_data(&answer, order.method) {
+        return Err(Failure::not_enrolled(format!("{}: {}", missing_data(order.method), refused.reason)));
     }
     if answer.status == StatusCode::CONFLICT && order.account.is_some() {
         // Another run on the account, or the account itself, is being created.
@@ -76,7 +76,7 @@ pub(super) async fn start(
     Err(refused)
 }
 
-fn what_is_missing(method: model::Method) -> &'static str {
+fn missing_data(method: model::Method) -> &'static str {
     match method {
         model::Method::Full => {
             "Jumio no longer has the person's account; a full verification creates a new one"

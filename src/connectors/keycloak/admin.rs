@@ -44,7 +44,7 @@ struct Author {
 
 /// What a record says.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Told {
+pub enum Report {
     /// This happened to a person.
     Happened { user: String, facts: Vec<Fact> },
     /// The account is gone.
@@ -82,12 +82,12 @@ impl AdminRecord {
     pub fn head<'a>(&'a self, source: &'a str, own: &Own) -> Head<'a> {
         let by = Some(self.auth_details.user_id.clone()).filter(|id| !id.is_empty());
         let mut data: Fields = self.details.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        let told = [
+        let entries = [
             ("operationType", &self.operation_type),
             ("resourceType", &self.resource_type),
             ("resourcePath", &self.resource_path),
         ];
-        data.extend(told.map(|(key, value)| (key.to_owned(), Value::from(value.as_str()))));
+        data.extend(entries.map(|(key, value)| (key.to_owned(), Value::from(value.as_str()))));
         Head {
             source,
             id: &self.id,
@@ -139,26 +139,26 @@ impl AdminRecord {
         is_id(id).then(|| id.to_owned())
     }
 
-    pub fn told(&self) -> Told {
-        let Some(user) = self.user() else { return self.told_of_the_realm() };
+    pub fn report(&self) -> Report {
+        let Some(user) = self.user() else { return self.report_of_the_realm() };
         let path = self.path();
         let after = path.get(2..).unwrap_or_default();
-        let happened = |fact: Fact| Told::Happened { user: user.clone(), facts: vec![fact] };
+        let happened = |fact: Fact| Report::Happened { user: user.clone(), facts: vec![fact] };
         let given = self.operation_type == "CREATE";
         if path.first() == Some(&"ui-ext") {
-            return Told::SomeRoles { user };
+            return Report::SomeRoles { user };
         }
         match (self.operation_type.as_str(), after) {
             // An import of users is reported for the realm.
             ("CREATE", []) => happened(Fact::new("user.created")),
-            ("DELETE", []) => Told::Deleted { user },
+            ("DELETE", []) => Report::Deleted { user },
             ("UPDATE", []) => match self.represented() {
-                Some(sent) => Told::Written { user, sent },
+                Some(sent) => Report::Written { user, sent },
                 None => happened(Fact::some_attribute()),
             },
             ("CREATE" | "DELETE", ["role-mappings", whose @ ..]) => match self.roles(whose) {
-                Some(roles) => Told::Roles { user, given, roles },
-                None => Told::SomeRoles { user },
+                Some(roles) => Report::Roles { user, given, roles },
+                None => Report::SomeRoles { user },
             },
             ("CREATE" | "DELETE", ["groups", id]) => {
                 let named = self.represented().filter(|group: &Group| group.id == *id);
@@ -168,7 +168,7 @@ impl AdminRecord {
                     parent_id: None,
                     realm_roles: Vec::new(),
                 });
-                Told::Member { user, group, joined: given }
+                Report::Member { user, group, joined: given }
             }
             ("ACTION", ["logout"]) => happened(Fact::new("session.revoked")),
             ("ACTION", ["reset-password"]) => happened(Fact::new("credential.changed")),
@@ -184,13 +184,13 @@ impl AdminRecord {
         }
     }
 
-    fn told_of_the_realm(&self) -> Told {
+    fn report_of_the_realm(&self) -> Report {
         let path = self.path();
         if let ["groups", group, "role-mappings", whose @ ..] = path.as_slice()
             && let Some(roles) = self.roles(whose)
         {
             let given = self.operation_type == "CREATE";
-            return Told::GroupRoles { group: (*group).to_owned(), given, roles };
+            return Report::GroupRoles { group: (*group).to_owned(), given, roles };
         }
         match self.resource_type.as_str() {
             "REALM"
@@ -205,8 +205,8 @@ impl AdminRecord {
             | "CLIENT_ROLE_MAPPING"
             | "CLIENT"
             | "IDENTITY_PROVIDER"
-            | "USER_PROFILE" => Told::Realm,
-            _ => Told::Nothing,
+            | "USER_PROFILE" => Report::Realm,
+            _ => Report::Nothing,
         }
     }
 }

@@ -131,8 +131,8 @@ impl Api {
     }
 
     fn no_token(&self, answer: &Answer) -> Failure {
-        let told = Told::of(answer);
-        match (answer.status, told.error.as_str()) {
+        let body = ErrorBody::of(answer);
+        match (answer.status, body.error.as_str()) {
             (StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST, "unauthorized_client") => Failure::outage(
                 "Keycloak refused client_secret, or the client has no service account; correct it in proofd.yaml, or \
                  switch on Service account roles of the client",
@@ -221,9 +221,9 @@ impl Api {
         if answer.status.is_success() {
             return answer.json().map(Some).map_err(|failure| named(failure, SYSTEM));
         }
-        let told = Told::of(&answer);
+        let body = ErrorBody::of(&answer);
         // A 404 page of a proxy does not concern the record.
-        if answer.status == StatusCode::NOT_FOUND && told.is_keycloaks() && !told.is_about_the_realm() {
+        if answer.status == StatusCode::NOT_FOUND && body.is_keycloaks() && !body.is_about_the_realm() {
             return Ok(None);
         }
         Err(self.failed(&answer, &Method::GET, path))
@@ -257,14 +257,14 @@ impl Api {
             return Ok(());
         }
         let failure = self.failed(&answer, &method, path);
-        Err(Refusal { status: Some(answer.status), told: Told::of(&answer), failure })
+        Err(Refusal { status: Some(answer.status), body: ErrorBody::of(&answer), failure })
     }
 
     /// Returns the failure of an unsuccessful answer. Errors of the service account affect every call and wait for the
     /// operator: no case can fix them, so none may end because of them.
     fn failed(&self, answer: &Answer, method: &Method, path: &[&str]) -> Failure {
-        let told = Told::of(answer);
-        if !told.is_keycloaks() && answer.status.is_client_error() {
+        let body = ErrorBody::of(answer);
+        if !body.is_keycloaks() && answer.status.is_client_error() {
             return Failure::outage(format!(
                 "something else than Keycloak answered {} with a page; check url in proofd.yaml and the proxy before \
                  Keycloak",
@@ -281,11 +281,11 @@ impl Api {
                  back",
                 right(method, path)
             )),
-            StatusCode::NOT_FOUND if told.is_about_the_realm() => {
+            StatusCode::NOT_FOUND if body.is_about_the_realm() => {
                 Failure::outage(format!("Keycloak has no realm named {}; restore it", self.realm))
             }
-            StatusCode::BAD_REQUEST => match &told.field {
-                Some(field) if told.says("read-only") => Failure::refused(format!(
+            StatusCode::BAD_REQUEST => match &body.field {
+                Some(field) if body.mentions("read-only") => Failure::refused(format!(
                     "the account's {field} is read-only (400): a user federation or the user profile keeps it; change it \
                      at its source"
                 )),
@@ -293,7 +293,7 @@ impl Api {
                     "Keycloak refused the account's {field} as invalid (400); correct the attribute, or its rules in the \
                      user profile"
                 )),
-                None if told.says("read only") || told.says("read-only") => Failure::refused(
+                None if body.mentions("read only") || body.mentions("read-only") => Failure::refused(
                     "the account comes from a user federation that cannot be changed here; change it at its source",
                 ),
                 None => failure(answer, SYSTEM),
@@ -334,26 +334,26 @@ fn claims(token: &str) -> Option<Claims> {
 #[derive(Debug)]
 pub struct Refusal {
     status: Option<StatusCode>,
-    told: Told,
+    body: ErrorBody,
     pub failure: Failure,
 }
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self { status: None, told: Told::default(), failure }
+        Self { status: None, body: ErrorBody::default(), failure }
     }
 }
 
 impl Refusal {
-    pub fn says(&self, words: &str) -> bool {
-        self.told.says(words)
+    pub fn mentions(&self, words: &str) -> bool {
+        self.body.mentions(words)
     }
 
     /// Returns whether the record is missing, reported by Keycloak and not by a proxy.
     pub fn is_gone(&self) -> bool {
         self.status == Some(StatusCode::NOT_FOUND)
-            && self.told.is_keycloaks()
-            && !self.told.is_about_the_realm()
+            && self.body.is_keycloaks()
+            && !self.body.is_about_the_realm()
     }
 
     pub fn is(&self, status: StatusCode) -> bool {
@@ -363,14 +363,14 @@ impl Refusal {
 
 /// The error in an answer, which has four forms.
 #[derive(Debug, Default)]
-struct Told {
+struct ErrorBody {
     error: String,
     message: String,
     /// The attribute that it is about.
     field: Option<String>,
 }
 
-impl Told {
+impl ErrorBody {
     fn of(answer: &Answer) -> Self {
         let Ok(Value::Object(body)) = serde_json::from_slice(&answer.body) else { return Self::default() };
         let several = body.get("errors").and_then(|errors| errors.get(0)).and_then(Value::as_object);
@@ -391,14 +391,14 @@ impl Told {
         self.error.starts_with("Realm")
     }
 
-    fn says(&self, words: &str) -> bool {
+    fn mentions(&self, words: &str) -> bool {
         self.message.contains(words) || self.error.contains(words)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Api, Told, right};
+    use super::{Api, ErrorBody, right};
     use crate::connectors::http::Answer;
     use crate::model::{Clock, FailureKind, Secret, Timestamp};
     use futures::future::BoxFuture;
@@ -434,8 +434,8 @@ mod tests {
             ("<html><body>404</body></html>", false, None),
             ("", false, None),
         ] {
-            let told = Told::of(&answer(400, body));
-            assert_eq!((told.is_keycloaks(), told.field.as_deref()), (keycloaks, field), "{told:?}");
+            let body = ErrorBody::of(&answer(400, body));
+            assert_eq!((body.is_keycloaks(), body.field.as_deref()), (keycloaks, field), "{body:?}");
         }
     }
 

@@ -58,7 +58,7 @@ fn ill(what: &str, detail: impl Into<String>) -> Finding {
     Finding { ok: false, what: format!("Keycloak {what}"), detail: detail.into() }
 }
 
-fn told(what: &str, result: Result<String, String>) -> Finding {
+fn finding(what: &str, result: Result<String, String>) -> Finding {
     match result {
         Ok(detail) => well(what, detail),
         Err(detail) => ill(what, detail),
@@ -76,7 +76,7 @@ impl Keycloak {
             return vec![ill("token", failure.reason)];
         }
         let mut findings = vec![well("token", format!("received for the realm {}", self.api.realm()))];
-        findings.push(told("clock", skew(self.api.ahead())));
+        findings.push(finding("clock", skew(self.api.ahead())));
         findings.extend(self.look_at_rights().await);
         let settings = match self.settings().await {
             Ok(settings) => settings,
@@ -87,11 +87,11 @@ impl Keycloak {
         };
         findings.extend(self.look_at_events(&settings).await);
         findings.extend(self.look_at_gate(&settings).await);
-        findings.push(told("user profile", self.look_at_profile().await));
-        findings.push(told("mail", mail(&settings)));
-        findings.push(told("brute-force protection", attempts(&settings)));
+        findings.push(finding("user profile", self.look_at_profile().await));
+        findings.push(finding("mail", mail(&settings)));
+        findings.push(finding("brute-force protection", attempts(&settings)));
         if self.invite.client_id.is_some() {
-            findings.push(told("invitation", self.look_at_invitation().await));
+            findings.push(finding("invitation", self.look_at_invitation().await));
         }
         findings
     }
@@ -102,12 +102,12 @@ impl Keycloak {
             let one = [("max", "1")];
             let query: &[(&str, &str)] = if path.len() == 1 { &one } else { &[] };
             let read = self.api.must::<serde_json::Value>(path, query).await;
-            findings.push(told(
+            findings.push(finding(
                 &format!("right {right}"),
                 read.map(|_| "the service account has it".into()).map_err(why),
             ));
         }
-        findings.push(told("service account", self.look_at_account().await));
+        findings.push(finding("service account", self.look_at_account().await));
         findings
     }
 
@@ -133,14 +133,14 @@ impl Keycloak {
         let kept = settings.attributes.get("adminEventsExpiration");
         let kept = kept.and_then(|text| text.as_i64().or_else(|| text.as_str()?.parse().ok()));
         vec![
-            told("user events", user_events(&config)),
-            told("administrators' events", admin_events(&config, kept)),
+            finding("user events", user_events(&config)),
+            finding("administrators' events", admin_events(&config, kept)),
         ]
     }
 
     async fn look_at_gate(&self, settings: &RealmSettings) -> Vec<Finding> {
         if !self.registrations {
-            let told = match settings.registration_allowed {
+            let gate = match settings.registration_allowed {
                 Some(true) => {
                     Err("people can register, and proofd.yaml says `registrations: false`: they are let in \
                     without approval; build the gate and set it to true, or switch off user registration"
@@ -148,7 +148,7 @@ impl Keycloak {
                 }
                 Some(false) | None => Ok("not used: nobody registers in this realm".to_owned()),
             };
-            return vec![self::told("gate", told)];
+            return vec![self::finding("gate", gate)];
         }
         let mut findings = match self.check_gate().await {
             Err(failure) => vec![ill("gate", failure.reason)],

@@ -76,19 +76,19 @@ impl Gate {
     fn closes(&self, way: &Way, roles: &[String]) -> Result<(), String> {
         let alias = way.flow.as_ref().ok_or("is not set; choose a flow that ends with the gate")?;
         let lines = self.flows.get(alias).ok_or_else(|| format!("is {alias:?}, which does not exist"))?;
-        let told = |what: &str| format!("is {alias:?}, {what}");
+        let gap = |what: &str| format!("is {alias:?}, {what}");
         let off = |line: &&Execution| line.requirement == "DISABLED";
         let tops: Vec<(usize, &Execution)> =
             lines.iter().enumerate().filter(|(_, line)| line.level == 0 && !off(line)).collect();
-        let Some((last, before)) = tops.split_last() else { return Err(told("which is empty")) };
+        let Some((last, before)) = tops.split_last() else { return Err(gap("which is empty")) };
         let (place, gate) = *last;
         if !gate.authentication_flow || gate.requirement != "CONDITIONAL" {
-            return Err(told(
+            return Err(gap(
                 "which does not end with the gate: a conditional sub-flow that refuses the pending role",
             ));
         }
         if before.iter().any(|(_, line)| line.requirement == "ALTERNATIVE") {
-            return Err(told(
+            return Err(gap(
                 "which has an alternative beside the gate on the top level; put the alternatives into one \
                              required sub-flow before it",
             ));
@@ -108,27 +108,27 @@ impl Gate {
                     asked = true
                 }
                 Some(CONDITION) => {
-                    return Err(told(&format!(
+                    return Err(gap(&format!(
                         "whose gate does not ask for the role {}: the name in its condition differs, or is negated",
                         roles.join(" or ")
                     )));
                 }
                 Some(other) if other.starts_with("conditional-") => {
-                    return Err(told(
+                    return Err(gap(
                         "whose gate has a second condition, so it does not refuse everybody with the role",
                     ));
                 }
                 Some(DENIAL) if line.requirement == "REQUIRED" => refused = true,
                 Some(_) | None if !refused => {
-                    return Err(told("whose gate does something else before it refuses"));
+                    return Err(gap("whose gate does something else before it refuses"));
                 }
                 Some(_) | None => {}
             }
         }
         match (asked, refused) {
             (true, true) => Ok(()),
-            (false, _) => Err(told("whose gate has no condition for the pending role")),
-            (true, false) => Err(told("whose gate does not deny access")),
+            (false, _) => Err(gap("whose gate has no condition for the pending role")),
+            (true, false) => Err(gap("whose gate does not deny access")),
         }
     }
 

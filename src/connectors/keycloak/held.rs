@@ -49,7 +49,7 @@ impl Keycloak {
         let body = json!([{"id": known.role.id, "name": known.role.name}]);
         let written = self.api.write(method, &known.path(user), &[], Some(&body)).await;
         written.map_err(|refusal| {
-            if refusal.says("Role not found") || refusal.says("Could not find role") {
+            if refusal.mentions("Role not found") || refusal.mentions("Could not find role") {
                 return Failure::unavailable("the role was renamed or deleted at this moment");
             }
             Self::not_written(refusal)

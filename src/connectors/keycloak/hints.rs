@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::admin::{AdminRecord, Told, deletion};
+use super::admin::{AdminRecord, Report, deletion};
 use super::api::Own;
 use super::events::{Fact, Head};
 use super::memory::{Known, joined};
@@ -20,8 +20,8 @@ const MOST_MEMBERS: usize = 1_000;
 const PAGE: usize = 100;
 
 /// The order of records of one page: those that name what changed come first, and the others explain the rest.
-pub fn is_named(told: &Told) -> bool {
-    !matches!(told, Told::SomeRoles { .. })
+pub fn is_named(report: &Report) -> bool {
+    !matches!(report, Report::SomeRoles { .. })
 }
 
 impl Keycloak {
@@ -29,14 +29,14 @@ impl Keycloak {
     pub(super) async fn explain(
         &self,
         record: &AdminRecord,
-        told: Told,
+        report: Report,
         own: &Own,
     ) -> Result<Vec<Event>, Failure> {
-        if let Some(events) = self.memory.told(&record.id) {
+        if let Some(events) = self.memory.events_of(&record.id) {
             return Ok(events);
         }
         let head = record.head(&self.name, own);
-        let events = match self.changes(&head, told.clone()).await {
+        let events = match self.changes(&head, report.clone()).await {
             Ok(events) => events,
             // Nothing that is read later would explain it better.
             Err(failure) if failure.kind == FailureKind::Refused => {
@@ -48,40 +48,40 @@ impl Keycloak {
         let mut events = events;
         if events.is_empty()
             && head.origin != Origin::Ours
-            && let Some(user) = whom(&told)
+            && let Some(user) = user_of(&report)
         {
             events.push(head.event(User, user, Fact::default()));
         }
-        self.memory.tell(&record.id, &events);
+        self.memory.remember(&record.id, &events);
         Ok(events)
     }
 
-    async fn changes(&self, head: &Head<'_>, told: Told) -> Result<Vec<Event>, Failure> {
+    async fn changes(&self, head: &Head<'_>, report: Report) -> Result<Vec<Event>, Failure> {
         let of_user = |user: &str, facts: Vec<Fact>| {
             // Our own changes matter only under a common name.
             let facts =
                 facts.into_iter().filter(|fact| !(fact.name.is_empty() && head.origin == Origin::Ours));
             facts.map(|fact| head.event(User, user, fact)).collect::<Vec<_>>()
         };
-        Ok(match told {
-            Told::Happened { user, facts } => of_user(&user, facts),
-            Told::Deleted { user } => {
+        Ok(match report {
+            Report::Happened { user, facts } => of_user(&user, facts),
+            Report::Deleted { user } => {
                 self.memory.forget(&user);
                 deletion().into_iter().map(|(kind, fact)| head.event(kind, &user, fact)).collect()
             }
-            Told::Written { user, sent } => of_user(&user, self.written(head, &user, &sent)),
-            Told::Roles { user, given, roles } => {
+            Report::Written { user, sent } => of_user(&user, self.written(head, &user, &sent)),
+            Report::Roles { user, given, roles } => {
                 let named = self.catalog.names(&self.api, roles.clone()).await?;
                 let roles = self.catalog.closure(&self.api, roles).await?.into_values();
                 let names = self.catalog.names(&self.api, roles).await?;
                 let facts = self.turned(head, &user, given, names, &named).await?;
                 of_user(&user, facts)
             }
-            Told::SomeRoles { user } => {
+            Report::SomeRoles { user } => {
                 let facts = self.some_roles(head, &user).await?;
                 of_user(&user, facts)
             }
-            Told::Member { user, group, joined }
+            Report::Member { user, group, joined }
                 if self.registrations && group.path == self.pending_group =>
             {
                 if joined {
@@ -93,22 +93,22 @@ impl Keycloak {
                     ]
                 }
             }
-            Told::Member { user, group, joined } => {
+            Report::Member { user, group, joined } => {
                 let names = self.names_of_group(&group).await?;
                 let facts = self.turned(head, &user, joined, names, &BTreeSet::new()).await?;
                 of_user(&user, facts)
             }
-            Told::GroupRoles { group, given, roles } => {
+            Report::GroupRoles { group, given, roles } => {
                 self.catalog.clear().await;
                 let roles = self.catalog.closure(&self.api, roles).await?.into_values();
                 let names = self.catalog.names(&self.api, roles).await?;
                 self.turned_for_members(head, &group, given, &names).await?
             }
-            Told::Realm => {
+            Report::Realm => {
                 self.catalog.clear().await;
                 Vec::new()
             }
-            Told::Nothing => Vec::new(),
+            Report::Nothing => Vec::new(),
         })
     }
 
@@ -247,15 +247,15 @@ impl Keycloak {
 }
 
 /// Returns the person of a record.
-fn whom(told: &Told) -> Option<&str> {
-    match told {
-        Told::Happened { user, .. }
-        | Told::Deleted { user }
-        | Told::Roles { user, .. }
-        | Told::SomeRoles { user }
-        | Told::Member { user, .. }
-        | Told::Written { user, .. } => Some(user),
-        Told::GroupRoles { .. } | Told::Realm | Told::Nothing => None,
+fn user_of(report: &Report) -> Option<&str> {
+    match report {
+        Report::Happened { user, .. }
+        | Report::Deleted { user }
+        | Report::Roles { user, .. }
+        | Report::SomeRoles { user }
+        | Report::Member { user, .. }
+        | Report::Written { user, .. } => Some(user),
+        Report::GroupRoles { .. } | Report::Realm | Report::Nothing => None,
     }
 }
 

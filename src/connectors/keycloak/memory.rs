@@ -32,7 +32,7 @@ impl fmt::Debug for Memory {
 #[derive(Default)]
 struct Inner {
     people: BTreeMap<String, Known>,
-    told: BTreeMap<String, Vec<Event>>,
+    explained: BTreeMap<String, Vec<Event>>,
     order: VecDeque<String>,
 }
 
@@ -117,19 +117,19 @@ impl Memory {
     }
 
     /// Returns the events of a record that was told before: its page may not have become durable.
-    pub fn told(&self, record: &str) -> Option<Vec<Event>> {
-        self.lock().told.get(record).cloned()
+    pub fn events_of(&self, record: &str) -> Option<Vec<Event>> {
+        self.lock().explained.get(record).cloned()
     }
 
-    pub fn tell(&self, record: &str, events: &[Event]) {
+    pub fn remember(&self, record: &str, events: &[Event]) {
         let mut inner = self.lock();
-        if inner.told.insert(record.to_owned(), events.to_vec()).is_none() {
+        if inner.explained.insert(record.to_owned(), events.to_vec()).is_none() {
             inner.order.push_back(record.to_owned());
         }
         if inner.order.len() > MOST_RECORDS
             && let Some(oldest) = inner.order.pop_front()
         {
-            inner.told.remove(&oldest);
+            inner.explained.remove(&oldest);
         }
     }
 }

@@ -101,10 +101,10 @@ impl Keycloak {
         // Only Keycloak's own events name a client; other senders of events must not choose one.
         let event = event.filter(|event| event.source == self.name && event.subject.id == id);
         let event = event.filter(|event| event.kind.as_str() == EventType::REGISTRATION_CREATED);
-        let told =
+        let client =
             event.and_then(|event| event.fields.get("data")?.get("clientId")?.as_str().map(str::to_owned));
-        if told.is_some() {
-            return Ok(told);
+        if client.is_some() {
+            return Ok(client);
         }
         let query = [("type", "REGISTER"), ("user", id), ("max", "1")];
         let found: Vec<Map<String, Value>> = self.api.must(&["events"], &query).await?;

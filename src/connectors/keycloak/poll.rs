@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::admin::{AdminRecord, Told};
+use super::admin::{AdminRecord, Report};
 use super::events::{self, UserRecord};
 use super::{Keycloak, hints, people};
 use crate::connectors::Page;
@@ -110,18 +110,19 @@ impl Keycloak {
             let events = events::read(&self.name, record, &names).into_iter();
             found.extend(events.filter_map(|event| self.kept(event)).map(registered));
         }
-        let mut told: Vec<(&AdminRecord, Told)> = admins
+        let mut reports: Vec<(&AdminRecord, Report)> = admins
             .iter()
             .filter(|record| !record.is_refused())
-            .map(|record| (record, record.told()))
+            .map(|record| (record, record.report()))
             .collect();
-        let touched = told.iter().any(|(_, told)| matches!(told, Told::Realm | Told::GroupRoles { .. }));
+        let touched =
+            reports.iter().any(|(_, report)| matches!(report, Report::Realm | Report::GroupRoles { .. }));
         if touched {
             self.catalog.clear().await;
         }
-        told.sort_by_key(|(_, told)| !hints::is_named(told));
-        for (record, told) in told {
-            found.extend(self.explain(record, told, &own).await?);
+        reports.sort_by_key(|(_, report)| !hints::is_named(report));
+        for (record, report) in reports {
+            found.extend(self.explain(record, report, &own).await?);
         }
         if lost_users || lost_admins {
             self.lost(&cursor, now);

@@ -210,16 +210,18 @@ impl Keycloak {
             if refusal.is_gone() {
                 return gone();
             }
-            if refusal.says("User is disabled") {
+            if refusal.mentions("User is disabled") {
                 return Failure::changed("the account was disabled meanwhile; not invited");
             }
-            if refusal.is(StatusCode::BAD_REQUEST) && (refusal.says("Client") || refusal.says("redirect")) {
+            if refusal.is(StatusCode::BAD_REQUEST)
+                && (refusal.mentions("Client") || refusal.mentions("redirect"))
+            {
                 return Failure::outage(
                     "Keycloak refused the invitation's client or address; correct invite.client_id and \
                      invite.redirect_uri in proofd.yaml, or the client's valid redirect URIs",
                 );
             }
-            if refusal.says("Failed to send") {
+            if refusal.mentions("Failed to send") {
                 return Failure::unavailable(
                     "Keycloak could not send its mail; check the realm's mail settings and its mail server",
                 );

@@ -144,7 +144,7 @@ impl From<Failure> for Refusal {
 }
 
 impl Refusal {
-    pub fn says(&self, words: &str) -> bool {
+    pub fn mentions(&self, words: &str) -> bool {
         self.complaint.contains(words)
     }
 

@@ -159,7 +159,7 @@ impl OneLogin {
         verdict: Verdict,
     ) -> Result<Changed, Failure> {
         if let Err(refusal) = written
-            && !refusal.says("user is already in this state")
+            && !refusal.mentions("user is already in this state")
         {
             return Err(if refusal.is_gone() { self.missing(snapshot.created_at) } else { refusal.failure });
         }
@@ -252,7 +252,7 @@ impl OneLogin {
         if !again {
             return Err(others());
         }
-        match self.who_deleted(snapshot, asked_at).await? {
+        match self.deletion_origin(snapshot, asked_at).await? {
             Some(Origin::Ours) => Ok(Changed::plain(true)),
             Some(Origin::Others) => Err(others()),
             None if self.clock.now() < asked_at + EVENT_SHOWS => {
@@ -267,7 +267,11 @@ impl OneLogin {
     }
 
     /// Returns the origin of an account's deletion, by the events since the request; `None`: no event yet.
-    async fn who_deleted(&self, snapshot: &Snapshot, asked_at: Timestamp) -> Result<Option<Origin>, Failure> {
+    async fn deletion_origin(
+        &self,
+        snapshot: &Snapshot,
+        asked_at: Timestamp,
+    ) -> Result<Option<Origin>, Failure> {
         let user = match (&snapshot.user_id, snapshot.subject.kind) {
             (Some(user), _) => user,
             (None, SubjectKind::User) => &snapshot.subject.id,

@@ -18,7 +18,7 @@ fn ill(what: &str, detail: impl Into<String>) -> Finding {
     Finding { ok: false, what: what.into(), detail: detail.into() }
 }
 
-fn told(what: &str, result: Result<String, Failure>) -> Finding {
+fn finding(what: &str, result: Result<String, Failure>) -> Finding {
     match result {
         Ok(detail) => well(what, detail),
         Err(failure) => ill(what, failure.reason),
@@ -35,7 +35,7 @@ impl OneLogin {
         let mut findings = vec![well("OneLogin token", "received")];
         findings.extend(self.look_at_users().await);
         let events = self.api.read("/api/1/events", &[("limit", "1")]).await.map(|_| "readable".into());
-        findings.push(told("OneLogin events", events));
+        findings.push(finding("OneLogin events", events));
         findings.extend(self.look_at_registrations().await);
         findings.push(self.look_at_attributes().await);
         findings.push(self.look_at_webhook());
@@ -77,7 +77,7 @@ impl OneLogin {
             RegistrationsMode::UserRecord => Ok("the user record, as configured".into()),
             RegistrationsMode::Auto => self.registrations().await.map(|found| format!("found: {found:?}")),
         };
-        vec![profiles, told("OneLogin registrations", backend)]
+        vec![profiles, finding("OneLogin registrations", backend)]
     }
 
     async fn look_at_resource(&self) -> Result<String, Failure> {

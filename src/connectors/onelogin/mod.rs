@@ -170,11 +170,11 @@ impl OneLogin {
         // Only OneLogin's own events have a profile; other senders of events must not choose one.
         let event = event.filter(|event| event.source == self.name && event.subject.source == self.name);
         let event = event.filter(|event| !event.kind.is_custom());
-        let told = found.profile_id.clone().or_else(|| {
+        let stated = found.profile_id.clone().or_else(|| {
             let data = event?.fields.get("data")?.as_object()?;
             ["self_registration_profile_id", "profile_id"].iter().find_map(|key| events::text(data, key))
         });
-        let profile = match (told, profiles.as_slice()) {
+        let profile = match (stated, profiles.as_slice()) {
             (Some(id), _) => Some(
                 profiles
                     .iter()

@@ -288,13 +288,13 @@ async fn account_of(api: &Api, row: &Record) -> Result<Option<Record>, Failure> 
 fn both(place: &Place, profile: String, row: &Record, user: Option<Record>) -> Result<Found, Failure> {
     let number = text(row, "id").unwrap_or_default();
     people::numeric(&number)?;
-    let said = State::of_resource(row)?;
+    let stated = State::of_resource(row)?;
     let account = user.as_ref().map(State::of_user).transpose()?;
     // A decided account takes precedence: it determines whether the person can sign in.
     let (state, agreed) = match account {
-        Some(State::NotReviewed) => (said, matches!(said, State::NotReviewed | State::NotVerified)),
-        Some(decided) => (decided, said.word() == decided.word()),
-        None => (said, said != State::Approved),
+        Some(State::NotReviewed) => (stated, matches!(stated, State::NotReviewed | State::NotVerified)),
+        Some(decided) => (decided, stated.word() == decided.word()),
+        None => (stated, stated != State::Approved),
     };
     let user_id = user.as_ref().and_then(|user| text(user, "id"));
     let user_id = user_id.or_else(|| text(row, "user_id")).or_else(|| place.account().map(str::to_owned));

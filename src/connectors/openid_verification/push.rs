@@ -107,14 +107,14 @@ fn with<'a>(url: &Url, parameters: impl IntoIterator<Item = (&'a str, &'a str)>)
 /// Returns the error word of an answer, if it is one of a standard.
 pub(super) fn error(answer: &Answer) -> Option<&'static str> {
     let body: Value = serde_json::from_slice(&answer.body).ok()?;
-    let said = body.get("error")?.as_str()?;
-    ERRORS.into_iter().find(|known| *known == said)
+    let word = body.get("error")?.as_str()?;
+    ERRORS.into_iter().find(|known| *known == word)
 }
 
 /// Returns the failure of a refused request.
 pub(super) fn refusal(answer: &Answer) -> Failure {
-    let said = error(answer);
-    let client = matches!(said, Some("invalid_client" | "unauthorized_client"));
+    let word = error(answer);
+    let client = matches!(word, Some("invalid_client" | "unauthorized_client"));
     if client || answer.status == StatusCode::UNAUTHORIZED {
         // It concerns our credentials, not the person: it waits for the operator.
         return Failure::outage(
@@ -123,8 +123,8 @@ pub(super) fn refusal(answer: &Answer) -> Failure {
         );
     }
     let mut failure = trouble(answer, "the provider");
-    if let Some(said) = said {
-        failure.reason = format!("{} ({said})", failure.reason);
+    if let Some(word) = word {
+        failure.reason = format!("{} ({word})", failure.reason);
     }
     failure
 }

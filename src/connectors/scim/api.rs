@@ -168,9 +168,9 @@ impl Api {
     /// Returns the failure of a refusal, with the words of the standard.
     pub fn refusal(&self, answer: &Answer) -> Failure {
         let mut failure = trouble(answer, &self.name);
-        let told = answer.json::<Value>().ok();
+        let body = answer.json::<Value>().ok();
         let status = answer.status;
-        if status.is_client_error() && told.is_none() && !answer.body.is_empty() && !about_us(status) {
+        if status.is_client_error() && body.is_none() && !answer.body.is_empty() && !about_us(status) {
             // A page of a proxy, or an address without SCIM: not about this account.
             let reason = format!(
                 "{} answered {} with something that is not SCIM; check its url in proofd.yaml",
@@ -182,8 +182,8 @@ impl Api {
         if status == StatusCode::NOT_IMPLEMENTED {
             failure = Failure::refused(format!("{} does not support this (501)", self.name));
         }
-        let said = told.as_ref().and_then(|told| compare::text(told, "scimType"));
-        let scim_type = said.and_then(|said| SCIM_TYPES.iter().copied().find(|known| *known == said));
+        let stated = body.as_ref().and_then(|body| compare::text(body, "scimType"));
+        let scim_type = stated.and_then(|stated| SCIM_TYPES.iter().copied().find(|known| *known == stated));
         if let Some(word) = scim_type {
             failure.reason = format!("{} ({word})", failure.reason);
         }
@@ -193,8 +193,8 @@ impl Api {
 
 /// Returns whether an answer is a SCIM error (RFC 7644, 3.12) and not a page of a proxy.
 fn is_scim_error(answer: &Answer) -> bool {
-    let told = answer.json::<Value>().unwrap_or_default();
-    let schemas = compare::member(&told, "schemas").and_then(Value::as_array);
+    let body = answer.json::<Value>().unwrap_or_default();
+    let schemas = compare::member(&body, "schemas").and_then(Value::as_array);
     let is = |schema: &Value| schema.as_str().is_some_and(|schema| schema.eq_ignore_ascii_case(ERROR));
     schemas.is_some_and(|schemas| schemas.iter().any(is))
 }

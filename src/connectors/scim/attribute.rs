@@ -80,7 +80,7 @@ impl Attribute {
     }
 
     /// Returns whether the value cannot be read back: passwords are write-only.
-    pub fn is_never_told(&self) -> bool {
+    pub fn is_write_only(&self) -> bool {
         self.schema.is_none() && self.name.eq_ignore_ascii_case("password")
     }
 

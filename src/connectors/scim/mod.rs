@@ -34,7 +34,7 @@ pub use options::Options;
 const PATIENT_ATTEMPTS: u32 = 4;
 
 /// An id that no account has: the check only tests the permission.
-const NOBODY: &str = "proofd-doctor-asks-for-nobody";
+const UNKNOWN_ID: &str = "proofd-doctor-asks-for-nobody";
 
 /// The settings for one system.
 #[derive(Debug, Clone)]
@@ -95,8 +95,8 @@ impl Scim {
 
     /// Reads the answer to a creation. Without an id in it, only a search counts.
     async fn read_made(&self, answer: &Answer, external_id: &str) -> Result<Created, Failure> {
-        let told = answer.json::<Value>().unwrap_or_default();
-        match (id(&told), compare::text(&told, "externalId")) {
+        let body = answer.json::<Value>().unwrap_or_default();
+        match (id(&body), compare::text(&body, "externalId")) {
             (Some(_), Some(other)) if other != external_id => Err(Failure::changed(format!(
                 "{} created an account with another externalId than requested; check it by hand",
                 self.name
@@ -199,7 +199,7 @@ impl Scim {
         let missing: Vec<_> = wanted
             .iter()
             .filter(|(attribute, value)| {
-                !attribute.is_never_told() && !compare::kept(&account, attribute, value)
+                !attribute.is_write_only() && !compare::kept(&account, attribute, value)
             })
             .map(|(attribute, _)| attribute.spelled.as_str())
             .collect();
@@ -242,9 +242,9 @@ impl Scim {
                 Err(failure) => {
                     findings.push(finding(false, "service", named(failure, &self.name).reason));
                 }
-                Ok(told) => {
+                Ok(body) => {
                     findings.push(finding(true, "service", "its capabilities are readable".to_owned()));
-                    let lacks = |feature: &str| told[feature]["supported"].as_bool() == Some(false);
+                    let lacks = |feature: &str| body[feature]["supported"].as_bool() == Some(false);
                     if lacks("patch") {
                         let detail = "PATCH is not supported; update_user will fail";
                         findings.push(finding(false, "changes", detail.to_owned()));
@@ -252,7 +252,7 @@ impl Scim {
                 }
             },
         }
-        let key = [(Attribute::external_id(), Value::from(NOBODY))];
+        let key = [(Attribute::external_id(), Value::from(UNKNOWN_ID))];
         findings.push(match self.api.find(&key).await {
             Ok(Found::CannotSearch(failure)) => finding(false, "search by externalId", failure.reason),
             Ok(_) => finding(
@@ -276,7 +276,7 @@ enum Ours {
 
 /// Returns the operation that sets an attribute, or `None` if it has the value.
 fn change(account: &Account, attribute: &Attribute, value: &Value) -> Option<Value> {
-    if !attribute.is_never_told() && compare::held(&account.resource, attribute, value) {
+    if !attribute.is_write_only() && compare::held(&account.resource, attribute, value) {
         return None;
     }
     let path = attribute.path();

@@ -66,7 +66,7 @@ async fn send(
     letter: &Letter,
     parameters: Vec<MailParameter>,
 ) -> Result<(), Error> {
-    let said = async {
+    let sent = async {
         connection.command(Mail::new(letter.envelope.from().cloned(), parameters)).await?;
         for to in letter.envelope.to() {
             connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
@@ -75,10 +75,10 @@ async fn send(
         connection.command(dotted(&letter.text)).await.map(drop)
     }
     .await;
-    if said.is_err() {
+    if sent.is_err() {
         connection.abort().await;
     }
-    said
+    sent
 }
 
 /// Returns a mail as it follows DATA, to its last dot: a dot that begins a line is doubled.
@@ -201,13 +201,13 @@ mod tests {
 
     #[test]
     fn lines_with_a_dot_are_stuffed() {
-        for (text, said) in [
+        for (text, sent) in [
             ("a\r\n", "a\r\n\r\n.\r\n"),
             (".\r\n.\r\nb", "..\r\n..\r\nb\r\n.\r\n"),
             ("\r\n.\r\n", "\r\n..\r\n\r\n.\r\n"),
             ("a.\r\n..b", "a.\r\n...b\r\n.\r\n"),
         ] {
-            assert_eq!(dotted(text), said);
+            assert_eq!(dotted(text), sent);
         }
     }
 }

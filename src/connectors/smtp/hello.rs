@@ -23,14 +23,14 @@ pub(super) async fn greet_with_helo(
     name: &ClientId,
 ) -> Option<Result<AsyncSmtpConnection, Error>> {
     let stream = TcpStream::connect(server).await.ok()?;
-    Some(AsyncSmtpConnection::connect_with_transport(Box::new(Helo { stream, said: false }), name).await)
+    Some(AsyncSmtpConnection::connect_with_transport(Box::new(Helo { stream, greeted: false }), name).await)
 }
 
 /// A stream to a server that replaces EHLO by HELO.
 #[derive(Debug)]
 struct Helo {
     stream: TcpStream,
-    said: bool,
+    greeted: bool,
 }
 
 impl AsyncTokioStream for Helo {
@@ -55,7 +55,7 @@ impl AsyncWrite for Helo {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.said || !bytes.starts_with(b"EHLO") {
+        if self.greeted || !bytes.starts_with(b"EHLO") {
             return Pin::new(&mut self.stream).poll_write(context, bytes);
         }
         let written = Pin::new(&mut self.stream).poll_write(context, b"HELO");
@@ -63,7 +63,7 @@ impl AsyncWrite for Helo {
             if count < 4 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.said = true;
+            self.greeted = true;
         }
         written
     }

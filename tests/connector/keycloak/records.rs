@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proofd::connectors::keycloak::Own;
-use proofd::connectors::keycloak::admin::{AdminRecord, Told};
+use proofd::connectors::keycloak::admin::{AdminRecord, Report};
 use proofd::connectors::keycloak::events::{self, Fact, UserRecord};
 use proofd::connectors::keycloak::wire::Role;
 use proofd::model::{Event, Origin};
@@ -77,22 +77,22 @@ fn admin_events_are_converted() {
     check("admin-events.json", "told", |record| {
         let record: AdminRecord = serde_json::from_value(record).unwrap();
         let turn = |given: bool| if given { "given" } else { "taken" };
-        let told = match record.told() {
-            Told::Happened { facts: some, .. } => format!("happened: {}", facts(&some)),
-            Told::Deleted { .. } => "deleted".to_owned(),
-            Told::Roles { given, roles, .. } => format!("roles {}: {}", turn(given), names(&roles)),
-            Told::SomeRoles { .. } => "some roles".to_owned(),
-            Told::Member { group, joined, .. } => {
+        let told = match record.report() {
+            Report::Happened { facts: some, .. } => format!("happened: {}", facts(&some)),
+            Report::Deleted { .. } => "deleted".to_owned(),
+            Report::Roles { given, roles, .. } => format!("roles {}: {}", turn(given), names(&roles)),
+            Report::SomeRoles { .. } => "some roles".to_owned(),
+            Report::Member { group, joined, .. } => {
                 format!("{} {}", if joined { "joined" } else { "left" }, group.path)
             }
-            Told::GroupRoles { given, roles, .. } => {
+            Report::GroupRoles { given, roles, .. } => {
                 format!("roles of a group {}: {}", turn(given), names(&roles))
             }
-            Told::Written { sent, .. } => {
+            Report::Written { sent, .. } => {
                 format!("written: {}", sent.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
             }
-            Told::Realm => "the realm".to_owned(),
-            Told::Nothing => "nothing".to_owned(),
+            Report::Realm => "the realm".to_owned(),
+            Report::Nothing => "nothing".to_owned(),
         };
         let own = own();
         let head = record.head("staff", &own);

@@ -50,7 +50,7 @@ async fn perform(tenant: &Tenant, action: Action, attempt: u32) -> Result<Done, 
 }
 
 /// The result as one word, with the previous value.
-fn told(result: &Result<Done, Failure>) -> String {
+fn describe(result: &Result<Done, Failure>) -> String {
     match result {
         Err(failure) => format!("{:?}", failure.kind),
         Ok(Done::Applied { already, before }) => {
@@ -102,7 +102,7 @@ async fn check(rows: Vec<Row>) {
             attempt = if before == Some(step) { attempt + 1 } else { 1 };
             before = Some(step);
             let result = perform(&tenant, action(*step, known.clone()), attempt).await;
-            assert_eq!(told(&result), *expected, "{}: step {place}: {result:?}", row.name);
+            assert_eq!(describe(&result), *expected, "{}: step {place}: {result:?}", row.name);
         }
         for (key, value) in row.holds.as_object().unwrap() {
             assert_eq!(tenant.truth(user, key), *value, "{}: {key}", row.name);
@@ -129,14 +129,14 @@ async fn a_reassigned_account_number_is_not_changed() {
         let mut known = snapshot(&tenant.user(user).await);
         known.created_at = known.created_at.map(|at| at - TimeDelta::seconds(1));
         let before = tenant.simulator.user(user);
-        assert_eq!(told(&perform(&tenant, action(step, known.clone()), 1).await), "Changed", "{step:?}");
+        assert_eq!(describe(&perform(&tenant, action(step, known.clone()), 1).await), "Changed", "{step:?}");
         assert_eq!(tenant.simulator.user(user), before, "{step:?}");
         tenant.simulator.delete(user).unwrap();
         // The account is new and may not be visible yet.
         let failed = perform(&tenant, action(step, known.clone()), 2).await;
-        assert_eq!(told(&failed), "Unavailable", "{step:?}");
+        assert_eq!(describe(&failed), "Unavailable", "{step:?}");
         tenant.clock.advance(TimeDelta::minutes(11));
-        assert_eq!(told(&perform(&tenant, action(step, known), 2).await), "Changed", "{step:?}");
+        assert_eq!(describe(&perform(&tenant, action(step, known), 2).await), "Changed", "{step:?}");
     }
 }
 
@@ -152,8 +152,8 @@ async fn a_lock_is_restored_after_our_suspension() {
     // The answer to the lock is lost, and the next attempt sets it.
     tenant.simulator.turn(|knobs| super::rows::lose(knobs, "PUT", "/api/1/users", false));
     let reinstate = || Action::change(known.clone(), IdentityChange::Reinstate { to: to.clone() });
-    assert_eq!(told(&perform(&tenant, reinstate(), 1).await), "Unavailable");
-    assert_eq!(told(&perform(&tenant, reinstate(), 2).await), "already from active");
+    assert_eq!(describe(&perform(&tenant, reinstate(), 1).await), "Unavailable");
+    assert_eq!(describe(&perform(&tenant, reinstate(), 2).await), "already from active");
     assert_eq!(tenant.truth(user, "status"), 3);
 
     // A lock that expired meanwhile is not restored.
@@ -188,7 +188,7 @@ async fn faulty_credentials_and_answers_end_no_case() {
         tenant.simulator.turn(trouble);
         for step in EVERY {
             let result = perform(&tenant, action(step, known.clone()), 1).await;
-            assert_eq!(told(&result), "Unavailable", "trouble {number}: {step:?}: {result:?}");
+            assert_eq!(describe(&result), "Unavailable", "trouble {number}: {step:?}: {result:?}");
         }
         assert_eq!(tenant.simulator.user(user), before, "trouble {number}");
     }
@@ -234,12 +234,16 @@ async fn a_role_is_assigned_only_after_the_invitation_is_accepted() {
         } else {
             tenant.simulator.activate(user).unwrap();
         }
-        assert_eq!(told(&perform(&tenant, action(Assign("Staff"), known.clone()), 2).await), waits, "{then}");
+        assert_eq!(
+            describe(&perform(&tenant, action(Assign("Staff"), known.clone()), 2).await),
+            waits,
+            "{then}"
+        );
     }
     // The number of the registration row leads to the same account.
     known.subject.id = format!("8-{}", registered.registration_id);
     known.user_id = None;
-    assert_eq!(told(&perform(&tenant, action(Suspend, known), 1).await), "applied from active");
+    assert_eq!(describe(&perform(&tenant, action(Suspend, known), 1).await), "applied from active");
 }
 
 /// A recreated role has another number under its old name.
@@ -247,7 +251,7 @@ async fn a_role_is_assigned_only_after_the_invitation_is_accepted() {
 async fn a_recreated_role_is_found_by_name() {
     let (tenant, user) = tenant().await;
     let known = snapshot(&tenant.user(user).await);
-    let ask = async |step| told(&perform(&tenant, action(step, known.clone()), 1).await);
+    let ask = async |step| describe(&perform(&tenant, action(step, known.clone()), 1).await);
     assert_eq!(ask(Assign("Staff")).await, "applied");
     tenant.simulator.remove_role(1002);
     let anew = tenant.simulator.add_role("Staff");
@@ -271,7 +275,7 @@ async fn only_changed_fields_are_sent() {
     let attributes =
         json!({"title": "Chief", "attributes.idv_status": "passed"}).as_object().unwrap().clone();
     let action = Action::change(known, IdentityChange::SetAttributes { attributes });
-    assert_eq!(told(&perform(&tenant, action, 1).await), "applied");
+    assert_eq!(describe(&perform(&tenant, action, 1).await), "applied");
     let records = tenant.simulator.ledger().records();
     let sent = &records.iter().rfind(|one| one.what == "user.update").unwrap().detail;
     assert_eq!(*sent, json!({"keys": ["custom_attributes"], "custom_attributes": {"idv_status": "passed"}}));

@@ -8,7 +8,7 @@ use proofd::connectors::endpoint::{Endpoint, Settings};
 use proofd::model::{Action, Fields, HttpRequest, ProvisioningAction, Repeat, Secret};
 use serde_json::{Value, json};
 
-use super::peer::{NEVER, PRIVATE, Peer, Reply, TOKEN, call, nobody, reply, told, with};
+use super::peer::{NEVER, PRIVATE, Peer, Reply, TOKEN, call, describe, reply, unused_address, with};
 use crate::perform::perform_at;
 
 fn endpoint(url: &str) -> Arc<Endpoint> {
@@ -120,7 +120,7 @@ async fn answers_are_classified() {
     ];
     for (row, (action, reply, expected)) in rows.into_iter().enumerate() {
         let peer = Peer::start(vec![reply]).await;
-        let ended = told(&perform_at(&endpoint(&peer.url), &call(action, 1)).await);
+        let ended = describe(&perform_at(&endpoint(&peer.url), &call(action, 1)).await);
         assert!(ended.starts_with(expected), "row {row}: {ended}");
         assert_eq!(peer.seen().len(), 1, "row {row}: {:?}", peer.lines());
     }
@@ -179,14 +179,14 @@ async fn an_unsafe_request_is_not_repeated() {
     let mut doubtful = call(request(Repeat::None), 1);
     doubtful.attempt.in_doubt = true;
     for call in [call(request(Repeat::None), 2), doubtful] {
-        let ended = told(&perform_at(&endpoint, &call).await);
+        let ended = describe(&perform_at(&endpoint, &call).await);
         assert!(ended.starts_with("Changed") && ended.ends_with("check it by hand"), "{ended}");
     }
     for path in ["/../admin", "//evil.example", "/%2e%2e/x"] {
         let mut action = request(Repeat::Key);
         let Action::Request { request, .. } = &mut action else { panic!() };
         path.clone_into(&mut request.path);
-        let ended = told(&perform_at(&endpoint, &call(action, 1)).await);
+        let ended = describe(&perform_at(&endpoint, &call(action, 1)).await);
         assert!(ended.starts_with("Refused: the request"), "{path}: {ended}");
     }
     assert_eq!(peer.lines(), Vec::<String>::new());
@@ -194,7 +194,7 @@ async fn an_unsafe_request_is_not_repeated() {
 
 #[tokio::test]
 async fn an_unreachable_endpoint_is_unavailable() {
-    let ended = told(&perform_at(&endpoint(&nobody()), &call(request(Repeat::Key), 1)).await);
+    let ended = describe(&perform_at(&endpoint(&unused_address()), &call(request(Repeat::Key), 1)).await);
     assert!(ended.starts_with("Unavailable: no connection to desk"), "{ended}");
     let peer = Peer::start(vec![reply(NEVER, "")]).await;
     let settings = Settings {
@@ -204,16 +204,16 @@ async fn an_unreachable_endpoint_is_unavailable() {
         timeout: Duration::from_millis(50),
     };
     let silent = Arc::new(Endpoint::new(settings).unwrap());
-    let ended = told(&perform_at(&silent, &call(request(Repeat::Key), 1)).await);
+    let ended = describe(&perform_at(&silent, &call(request(Repeat::Key), 1)).await);
     assert!(ended.starts_with("Unavailable: desk did not answer in time"), "{ended}");
-    let ended = told(&perform_at(&silent, &call(request(Repeat::None), 1)).await);
+    let ended = describe(&perform_at(&silent, &call(request(Repeat::None), 1)).await);
     assert!(ended.starts_with("Changed: the request to desk may have been executed"), "{ended}");
 }
 
 #[tokio::test]
 async fn an_examination_sends_nothing() {
     let peer = Peer::start(vec![reply(200, "")]).await;
-    for (url, ok) in [(peer.url.clone(), true), (nobody(), false)] {
+    for (url, ok) in [(peer.url.clone(), true), (unused_address(), false)] {
         let findings = endpoint(&url).examine().await;
         assert_eq!(findings.iter().map(|finding| finding.ok).collect::<Vec<_>>(), [ok], "{findings:?}");
         assert!(!format!("{findings:?}").contains("SECRETPATH"), "{findings:?}");
@@ -249,7 +249,7 @@ async fn a_missing_account_is_searched_for_again() {
         (4, "Changed: desk answered 404"),
     ] {
         let peer = Peer::start(vec![reply(404, "")]).await;
-        let ended = told(&perform_at(&endpoint(&peer.url), &call(update(), attempt)).await);
+        let ended = describe(&perform_at(&endpoint(&peer.url), &call(update(), attempt)).await);
         assert!(ended.starts_with(expected), "attempt {attempt}: {ended}");
     }
 }

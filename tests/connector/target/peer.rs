@@ -92,7 +92,7 @@ impl Peer {
 }
 
 /// An address without a listener.
-pub fn nobody() -> String {
+pub fn unused_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
@@ -104,7 +104,7 @@ pub fn call(action: Action, attempt: u32) -> Call {
 }
 
 /// The outcome in one line; asserts that it contains no private value.
-pub fn told(outcome: &Outcome) -> String {
+pub fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done(done) => format!("{done:?}"),
         Outcome::Failed(failure) => {

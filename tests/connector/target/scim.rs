@@ -7,7 +7,7 @@ use proofd::model::{Action, Call, Fields, ProvisioningAction, Secret};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use super::peer::{PRIVATE, Peer, Reply, TOKEN, call, nobody, reply, told, with};
+use super::peer::{PRIVATE, Peer, Reply, TOKEN, call, describe, reply, unused_address, with};
 use crate::perform::perform_at;
 
 fn scim(url: &str) -> Arc<Scim> {
@@ -78,7 +78,7 @@ const BACK: &str = "GET /v2/Users/a7";
 
 async fn check(row: usize, call: Call, replies: Vec<Reply>, expected: &str, lines: &[&str]) {
     let peer = Peer::start(replies).await;
-    let ended = told(&perform_at(&scim(&peer.url), &call).await);
+    let ended = describe(&perform_at(&scim(&peer.url), &call).await);
     assert!(ended.starts_with(expected), "row {row}: {ended}");
     assert_eq!(peer.lines(), lines, "row {row}");
     for seen in peer.seen() {
@@ -230,7 +230,7 @@ async fn invalid_answers_are_classified() {
         check(row, create(1), vec![reply.clone()], expected, &[LOOK]).await;
         check(row, update(1), vec![reply], expected, &[FIND]).await;
     }
-    let ended = told(&perform_at(&scim(&nobody()), &create(1)).await);
+    let ended = describe(&perform_at(&scim(&unused_address()), &create(1)).await);
     assert!(ended.starts_with("Unavailable: no connection to hris"), "{ended}");
 }
 
@@ -385,7 +385,7 @@ async fn invalid_changes_are_not_sent() {
         (update_with(json!({ "userName": "x" }), json!({}), 1), "no attribute"),
     ] {
         let peer = Peer::start(vec![reply(200, "")]).await;
-        let ended = told(&perform_at(&scim(&peer.url), &call).await);
+        let ended = describe(&perform_at(&scim(&peer.url), &call).await);
         assert!(ended.starts_with("Refused") && ended.contains(says), "{says}: {ended}");
         assert_eq!(peer.lines(), Vec::<String>::new());
     }
@@ -413,7 +413,7 @@ async fn doctor_reports_missing_features() {
         );
         assert!(peer.lines().iter().all(|line| line.starts_with("GET")), "row {row}");
     }
-    assert_eq!(scim(&nobody()).examine().await.len(), 1);
+    assert_eq!(scim(&unused_address()).examine().await.len(), 1);
 }
 
 #[test]

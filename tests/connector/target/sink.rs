@@ -10,7 +10,7 @@ use proofd::engine::clock::Virtual;
 use proofd::model::{Action, Secret};
 use serde_json::{Value, json};
 
-use super::peer::{PRIVATE, Peer, Reply, call, nobody, reply, told, with};
+use super::peer::{PRIVATE, Peer, Reply, call, describe, reply, unused_address, with};
 use crate::perform::perform_at;
 
 const KEY: &[u8] = b"thirty-two bytes of a secret key";
@@ -50,11 +50,11 @@ async fn answers_are_classified() {
     ];
     for (row, (reply, expected)) in rows.into_iter().enumerate() {
         let peer = Peer::start(vec![reply]).await;
-        let ended = told(&perform_at(&sink(&peer.url, true).0, &call(emit(), 1)).await);
+        let ended = describe(&perform_at(&sink(&peer.url, true).0, &call(emit(), 1)).await);
         assert!(ended.starts_with(expected), "row {row}: {ended}");
         assert_eq!(peer.seen().len(), 1, "row {row}");
     }
-    let ended = told(&perform_at(&sink(&nobody(), true).0, &call(emit(), 1)).await);
+    let ended = describe(&perform_at(&sink(&unused_address(), true).0, &call(emit(), 1)).await);
     assert!(ended.starts_with("Unavailable: no connection to siem"), "{ended}");
 }
 
