@@ -155,8 +155,8 @@ fn access(config: &Config, now: Timestamp) -> Vec<Finding> {
         Err(why) => bad("tokens", why),
     };
     let ending = config.access.ending(now).into_iter().map(|ending| {
-        let says = ending.to_string();
-        if ending.over { bad("token", says) } else { good("warning", says) }
+        let text = ending.to_string();
+        if ending.over { bad("token", text) } else { good("warning", text) }
     });
     std::iter::once(tokens).chain(ending).collect()
 }

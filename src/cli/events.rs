@@ -34,9 +34,9 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         if let Err(mut failed) = answer {
             if taken > 0 {
                 // Positions in the answer are relative to the request.
-                let said =
+                let sent_before =
                     format!("the first {taken} events of the file were taken; the request after them failed");
-                failed.error = failed.error.context(said);
+                failed.error = failed.error.context(sent_before);
             }
             return Err(failed);
         }

@@ -171,7 +171,7 @@ fn show<'a>(policies: impl Iterator<Item = (&'a Explained, Option<&'a DryRunLine
     output::table(&["POLICY", "VERDICT", "TIME", "EVENT"], &rows);
     for (policy, dry_run) in policies {
         output::line("");
-        tell(policy, dry_run);
+        print_policy(policy, dry_run);
     }
 }
 
@@ -181,54 +181,54 @@ fn compared(steps: &BTreeMap<String, Vec<Compared>>) {
     {
         let form = |side: &Option<String>| side.clone().unwrap_or_else(|| "(nothing to compare)".to_owned());
         let (registered, document) = (form(&field.registered), form(&field.document));
-        say(1, &format!("{step}: {}: registered {registered}, document {document}", field.field));
+        print_line(1, &format!("{step}: {}: registered {registered}, document {document}", field.field));
     }
 }
 
-fn tell(policy: &Explained, dry_run: Option<&DryRunLine>) {
-    say(0, &format!("{}: {}", policy.policy, policy.says));
+fn print_policy(policy: &Explained, dry_run: Option<&DryRunLine>) {
+    print_line(0, &format!("{}: {}", policy.policy, policy.says));
     match dry_run {
-        None if policy.mode == Some(Mode::Shadow) => say(1, "shadow mode: it opens no cases"),
+        None if policy.mode == Some(Mode::Shadow) => print_line(1, "shadow mode: it opens no cases"),
         None => {}
         Some(dry_run) => {
             for note in &dry_run.notes {
-                say(1, note);
+                print_line(1, note);
             }
             if let Some(then) = &dry_run.then {
                 let at = then.at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
-                say(1, &format!("then, at {at}: {}", then.says));
+                print_line(1, &format!("then, at {at}: {}", then.says));
             }
         }
     }
     if policy.revised_since {
-        say(1, "another revision of it is active now");
+        print_line(1, "another revision of it is active now");
     }
     for clause in &policy.clauses {
-        tell_clause(clause);
+        print_clause(clause);
     }
     for (number, change) in policy.changes.iter().enumerate() {
         let says: Vec<_> = change.iter().map(|edit| edit.says.as_str()).collect();
         let word = if number == 0 { "smallest change" } else { "or" };
-        say(1, &format!("{word}: {}", says.join(", and ")));
+        print_line(1, &format!("{word}: {}", says.join(", and ")));
     }
     if let Some(case) = &policy.case {
         compared(&case.compared);
         let result = case.result.as_ref().map(|result| format!(", {result}")).unwrap_or_default();
-        say(1, &format!("case {}: {}{result}", case.id, case.state.word()));
+        print_line(1, &format!("case {}: {}{result}", case.id, case.state.word()));
     }
 }
 
-fn tell_clause(clause: &ClauseLine) {
+fn print_clause(clause: &ClauseLine) {
     let ClauseLine { clause, file, line, column, answer, error, values } = clause;
-    say(1, &format!("{file}:{line}:{column}: {clause}  [{}]", answer.word()));
+    print_line(1, &format!("{file}:{line}:{column}: {clause}  [{}]", answer.word()));
     if let Some(error) = error {
-        say(2, error);
+        print_line(2, error);
     }
     for seen in values {
-        say(2, &format!("{} = {}", seen.path, seen.value));
+        print_line(2, &format!("{} = {}", seen.path, seen.value));
     }
 }
 
-fn say(depth: usize, line: &str) {
+fn print_line(depth: usize, line: &str) {
     output::line(&format!("{}{}", "  ".repeat(depth), output::visible(line)));
 }

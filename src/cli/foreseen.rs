@@ -110,12 +110,12 @@ fn coming(past: &PolicyPast) {
         output::line("  Forecast, from the quietest to the busiest such time in the record:");
         output::columns("    ", &rows);
     }
-    let told = |days: u32| past.coming.iter().any(|line| line.days == days);
-    let untold: Vec<_> = [7, 30].iter().filter(|days| !told(**days)).map(ToString::to_string).collect();
-    if !untold.is_empty() {
+    let listed = |days: u32| past.coming.iter().any(|line| line.days == days);
+    let unlisted: Vec<_> = [7, 30].iter().filter(|days| !listed(**days)).map(ToString::to_string).collect();
+    if !unlisted.is_empty() {
         output::line(&format!(
             "    The record is too short for a forecast of {} days.",
-            untold.join(" and ")
+            unlisted.join(" and ")
         ));
     }
 }

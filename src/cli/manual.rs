@@ -48,8 +48,8 @@ mod tests {
         for argument in command.get_arguments() {
             let values = argument.get_possible_values();
             // `true` and `false` of a switch need no help text, and the names of shells explain themselves.
-            let told = values.iter().any(|value| value.get_help().is_some());
-            let missing = values.iter().filter(|value| told && value.get_help().is_none());
+            let described = values.iter().any(|value| value.get_help().is_some());
+            let missing = values.iter().filter(|value| described && value.get_help().is_none());
             found.extend(missing.map(|value| named(value.get_name())));
         }
         let path = format!("{path} {}", command.get_name());

@@ -310,9 +310,9 @@ pub fn main() -> ExitCode {
 fn misused(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().skip(1).take_while(|one| one != "--").any(|one| one == "--json");
     if error.use_stderr() && json {
-        let said = error.render().to_string();
-        let said = said.trim().trim_start_matches("error: ").to_owned();
-        return output::failed(&Failed::usage(anyhow::anyhow!(said)), true);
+        let message = error.render().to_string();
+        let message = message.trim().trim_start_matches("error: ").to_owned();
+        return output::failed(&Failed::usage(anyhow::anyhow!(message)), true);
     }
     error.exit()
 }

@@ -8,27 +8,27 @@ use sd_notify::NotifyState;
 
 use crate::engine::Engine;
 
-fn tell(states: &[NotifyState<'_>]) {
+fn send(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "systemd was not told");
     }
 }
 
 pub fn ready(engine: &Engine) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&engine.status().status_line())]);
+    send(&[NotifyState::Ready, NotifyState::Status(&engine.status().status_line())]);
 }
 
 /// Reports progress of the start: systemd extends the timeout by one minute.
 pub fn starting(how_far: &str) {
-    tell(&[NotifyState::ExtendTimeoutUsec(60_000_000), NotifyState::Status(how_far)]);
+    send(&[NotifyState::ExtendTimeoutUsec(60_000_000), NotifyState::Status(how_far)]);
 }
 
 pub fn status(engine: &Engine) {
-    tell(&[NotifyState::Status(&engine.status().status_line())]);
+    send(&[NotifyState::Status(&engine.status().status_line())]);
 }
 
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    send(&[NotifyState::Stopping]);
 }
 
 /// Feeds the watchdog only while the committer and the waker make progress, and updates the status line.
@@ -41,7 +41,7 @@ pub async fn keep_telling(engine: Engine) {
         if let Some(limit) = watchdog {
             let within = TimeDelta::from_std(limit).unwrap_or(TimeDelta::seconds(60));
             if engine.status().alive(within).await {
-                tell(&[NotifyState::Watchdog]);
+                send(&[NotifyState::Watchdog]);
             } else {
                 tracing::error!(
                     "the committer or the waker makes no progress; systemd will restart the daemon"

@@ -75,7 +75,7 @@ struct Shown(bool);
 
 impl Shown {
     fn progress(&mut self, progress: Progress) {
-        let said = match progress {
+        let line = match progress {
             Progress::Waiting => "waiting for another plan".to_owned(),
             Progress::Reading { records } => format!("reading the journal: {} records", number(records)),
             Progress::Walking { done, of } => {
@@ -86,7 +86,7 @@ impl Shown {
         if !self.0 {
             return;
         }
-        let _ = write!(std::io::stderr().lock(), "\r\x1b[K{said}");
+        let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
     }
 
     fn end(&self) {

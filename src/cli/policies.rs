@@ -198,32 +198,35 @@ fn shadow(report: &ShadowReport) {
             Some(false) => "different effects",
             None => "unknown to the end",
         };
-        say(0, &format!("{subject}: {same}"));
+        print_line(0, &format!("{subject}: {same}"));
         would.iter().for_each(would_be);
         for LiveCase { case, policy, end, did, same_event: _ } in happened {
             let did: Vec<_> = did.iter().map(|effect| effect.word()).collect();
-            say(1, &format!("{policy} case {case}: {}, effects: {}", end.words(), list_of(&did)));
+            print_line(1, &format!("{policy} case {case}: {}, effects: {}", end.words(), list_of(&did)));
         }
     }
 }
 
 fn would_be(case: &ShadowCase) {
-    say(1, &format!("would have opened a case at {}", time(case.opened_at)));
+    print_line(1, &format!("would have opened a case at {}", time(case.opened_at)));
     for line in &case.lines {
-        say(2, &format!("{} {}: {}", time(line.at), line.step.as_deref().unwrap_or_default(), line.would));
+        print_line(
+            2,
+            &format!("{} {}: {}", time(line.at), line.step.as_deref().unwrap_or_default(), line.would),
+        );
     }
     match &case.end {
         PastEnd::Closed { .. } => {}
         PastEnd::Unknown { .. } | PastEnd::InGrace { .. } | PastEnd::Open { .. } => {
-            say(2, &format!("end of the record: {}", case.end.words()));
+            print_line(2, &format!("end of the record: {}", case.end.words()));
         }
     }
     if case.assumed {
-        say(2, "the person is assumed to have stayed as last seen");
+        print_line(2, "the person is assumed to have stayed as last seen");
     }
 }
 
-fn say(depth: usize, line: &str) {
+fn print_line(depth: usize, line: &str) {
     output::line(&format!("{}{}", "  ".repeat(depth), output::visible(line)));
 }
 

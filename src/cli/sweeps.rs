@@ -28,7 +28,7 @@ fn table(sweeps: &Page<SweepLine>) {
         let next = sweep.next.map(time).unwrap_or_default();
         let head = [sweep.schedule.clone(), sweep.mode.word().to_owned(), sweep.timetable.clone(), next];
         let last = sweep.run.as_ref().or(sweep.past.first());
-        head.into_iter().chain(last.map_or_else(Default::default, told)).collect()
+        head.into_iter().chain(last.map_or_else(Default::default, run_columns)).collect()
     });
     output::table(
         &[
@@ -48,7 +48,7 @@ fn table(sweeps: &Page<SweepLine>) {
     );
 }
 
-fn told(run: &SweepRun) -> [String; 7] {
+fn run_columns(run: &SweepRun) -> [String; 7] {
     let opened = if run.shadow { format!("would open {}", run.would_open) } else { run.opened.to_string() };
     [
         time(run.nominal),

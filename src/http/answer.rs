@@ -68,7 +68,7 @@ impl<F> Text<F> {
 /// A media type, as a type.
 pub trait Format {
     const KIND: &'static str;
-    const SAYS: &'static str;
+    const DESCRIPTION: &'static str;
 }
 
 /// The format of Prometheus.
@@ -77,7 +77,7 @@ pub enum OpenMetrics {}
 
 impl Format for OpenMetrics {
     const KIND: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    const SAYS: &'static str = "Metrics";
+    const DESCRIPTION: &'static str = "Metrics";
 }
 
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub enum OpenApi {}
 
 impl Format for OpenApi {
     const KIND: &'static str = "application/json";
-    const SAYS: &'static str = "This document";
+    const DESCRIPTION: &'static str = "This document";
 }
 
 /// The page behind a person's link.

@@ -38,17 +38,21 @@ impl Description {
         Ref::from_schema_name(T::name())
     }
 
-    pub fn takes(&mut self, says: &str, kinds: impl IntoIterator<Item = (&'static str, RefOr<Schema>)>) {
-        let mut body = RequestBody::builder().description(Some(says)).required(Some(Required::True));
+    pub fn takes(
+        &mut self,
+        description: &str,
+        kinds: impl IntoIterator<Item = (&'static str, RefOr<Schema>)>,
+    ) {
+        let mut body = RequestBody::builder().description(Some(description)).required(Some(Required::True));
         for (kind, schema) in kinds {
             body = body.content(kind, ContentBuilder::new().schema(Some(schema)).build());
         }
         self.body = Some(body.build());
     }
 
-    fn gives(&mut self, status: StatusCode, says: &str, kind: &str, schema: impl Into<RefOr<Schema>>) {
+    fn gives(&mut self, status: StatusCode, description: &str, kind: &str, schema: impl Into<RefOr<Schema>>) {
         let content = ContentBuilder::new().schema(Some(schema)).build();
-        let response = ResponseBuilder::new().description(says).content(kind, content);
+        let response = ResponseBuilder::new().description(description).content(kind, content);
         self.answers.insert(status.as_u16(), response.build());
     }
 
@@ -194,19 +198,19 @@ impl<F: Format> Gives for Text<F> {
     fn describe(into: &mut Description) {
         let kind = F::KIND.split(';').next().unwrap_or_default();
         let schema = if kind == "application/json" { any() } else { text() };
-        into.gives(StatusCode::OK, F::SAYS, kind, schema);
+        into.gives(StatusCode::OK, F::DESCRIPTION, kind, schema);
     }
 }
 
 impl Gives for PersonPage {
     fn describe(into: &mut Description) {
-        for (status, says) in [
+        for (status, description) in [
             (StatusCode::OK, "The page"),
             (StatusCode::NOT_FOUND, "The link is not valid"),
             (StatusCode::GONE, "The link has expired or the case is closed"),
             (StatusCode::SERVICE_UNAVAILABLE, "The daemon or the vendor cannot serve now"),
         ] {
-            into.gives(status, says, "text/html", text());
+            into.gives(status, description, "text/html", text());
         }
         let vendor = ResponseBuilder::new().description(
             "Redirect to the vendor's session, or to the page that \

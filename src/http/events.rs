@@ -34,9 +34,9 @@ impl Asks for CloudEvents {
     fn describe(into: &mut Description) {
         let one = into.named::<CloudEvent>();
         let batch = ArrayBuilder::new().items(Ref::clone(&one)).max_items(Some(MOST_EVENTS)).build();
-        let says = "CloudEvents 1.0: one event, or a batch that is accepted or refused as a whole. In \
+        let description = "CloudEvents 1.0: one event, or a batch that is accepted or refused as a whole. In \
             binary mode the attributes are `ce-` headers, and the body, of any media type, is the data.";
-        into.takes(says, [(ONE, one.into()), (BATCH, batch.into())]);
+        into.takes(description, [(ONE, one.into()), (BATCH, batch.into())]);
         into.refusals.extend([
             StatusCode::BAD_REQUEST,
             StatusCode::PAYLOAD_TOO_LARGE,

@@ -20,7 +20,7 @@ pub async fn explain(
     let whom = whom.map_err(|why| Problem::bad_request(why).about("subject"))?;
     let explained = doors.engine.explanations().explain(&question, &whom, caller.raw_identity)?;
     let explained = explained.ok_or_else(|| Problem::not_found("policy"))?;
-    if let Some(why) = doors.engine.explanations().nobody(&question, &whom).await? {
+    if let Some(why) = doors.engine.explanations().missing_person(&question, &whom).await? {
         return Err(Problem::new(StatusCode::NOT_FOUND, why));
     }
     Ok(Answer(explained))

@@ -40,13 +40,13 @@ pub fn document() -> OpenApi {
     let mut components = ComponentsBuilder::new()
         .security_scheme(TOKEN, {
             let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
-            let says = "A token of `access.tokens`. A requirement names the role that the token needs; one of \
+            let description = "A token of `access.tokens`. A requirement names the role that the token needs; one of \
                         them is enough.";
-            SecurityScheme::Http(token.description(Some(says)).build())
+            SecurityScheme::Http(token.description(Some(description)).build())
         })
         .security_scheme(WEBHOOK, {
-            let says = "The header that `webhook` of the connector names, with its value.";
-            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Authorization", says)))
+            let description = "The header that `webhook` of the connector names, with its value.";
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Authorization", description)))
         });
     let mut paths = PathsBuilder::new();
     let mut schemas = Vec::new();
@@ -64,10 +64,11 @@ pub fn document() -> OpenApi {
     problems.named::<problem::Problem>();
     schemas.extend(problems.schemas);
     components = components.schemas_from_iter(schemas);
-    let says = "Identity proofing as policy files. Errors are RFC 9457 problem documents. Lists are paged \
+    let description = "Identity proofing as policy files. Errors are RFC 9457 problem documents. Lists are paged \
         by `cursor` and `limit`. Changes accept an `Idempotency-Key`: a repeated request with the same key \
         has no second effect. Later versions may add members to answers.";
-    let info = InfoBuilder::new().title("proofd").version(env!("CARGO_PKG_VERSION")).description(Some(says));
+    let info =
+        InfoBuilder::new().title("proofd").version(env!("CARGO_PKG_VERSION")).description(Some(description));
     let license = License::new(env!("CARGO_PKG_LICENSE"));
     let info = info.license(Some(license)).build();
     OpenApiBuilder::new().info(info).paths(paths.build()).components(Some(components.build())).build()
@@ -149,16 +150,16 @@ fn name_of(status: StatusCode) -> String {
 
 fn refusal(status: StatusCode) -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let says = status.canonical_reason().unwrap_or_default();
-    let response = ResponseBuilder::new().description(says).content(PROBLEM, content);
+    let description = status.canonical_reason().unwrap_or_default();
+    let response = ResponseBuilder::new().description(description).content(PROBLEM, content);
     let seconds = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
     let word = || ObjectBuilder::new().schema_type(Type::String).build();
     match status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            let says = "Seconds to wait before the next attempt";
+            let description = "Seconds to wait before the next attempt";
             response.header(
                 "Retry-After",
-                HeaderBuilder::new().schema(Some(seconds())).description(Some(says)).build(),
+                HeaderBuilder::new().schema(Some(seconds())).description(Some(description)).build(),
             )
         }
         StatusCode::UNAUTHORIZED => {
@@ -188,7 +189,7 @@ fn variables(path: &str) -> impl Iterator<Item = &str> {
 }
 
 fn variable(name: &str) -> ParameterBuilder {
-    let says = match name {
+    let description = match name {
         "id" => "Id of a case",
         "name" => "Name of a policy",
         "revision" => "The first digits of a revision, or `running`, `waiting` or `last`",
@@ -201,7 +202,7 @@ fn variable(name: &str) -> ParameterBuilder {
         .name(name)
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
-        .description(Some(says))
+        .description(Some(description))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1))))
 }
 
@@ -243,8 +244,12 @@ mod tests {
         for route in &routes {
             assert!(!route.summary.is_empty(), "{}", route.path);
             for name in variables(route.path) {
-                let said = variable(name).build().description;
-                assert!(said.is_some_and(|said| !said.is_empty()), "{}: {name}", route.path);
+                let description = variable(name).build().description;
+                assert!(
+                    description.is_some_and(|description| !description.is_empty()),
+                    "{}: {name}",
+                    route.path
+                );
             }
         }
     }

@@ -81,7 +81,7 @@ impl Pages {
     }
 
     /// Shows internal errors to the person as a page.
-    fn told(
+    fn with_error_page(
         &self,
         doors: &AppState,
         headers: &HeaderMap,
@@ -164,7 +164,7 @@ pub async fn look(
     headers: HeaderMap,
 ) -> Result<PersonPage, Problem> {
     let shown = looked(&doors, &headers, &token, waiting.wait.is_some());
-    doors.pages.told(&doors, &headers, shown).map(PersonPage)
+    doors.pages.with_error_page(&doors, &headers, shown).map(PersonPage)
 }
 
 fn looked(doors: &AppState, headers: &HeaderMap, token: &str, waits: bool) -> Result<Response, Problem> {
@@ -205,7 +205,7 @@ pub async fn press(
         Ok(Pressed::Page(page)) => doors.pages.render(&doors, &headers, &page, false),
         Err(error) => Err(Problem::from(error)),
     };
-    doors.pages.told(&doors, &headers, shown).map(PersonPage)
+    doors.pages.with_error_page(&doors, &headers, shown).map(PersonPage)
 }
 
 /// Handles the return of a person from the vendor: never a result, only a reason to read it.
@@ -216,7 +216,7 @@ pub async fn back(
 ) -> Result<PersonPage, Problem> {
     let page = doors.engine.portal().came_back(&token).map_err(Problem::from);
     let shown = page.and_then(|page| doors.pages.render(&doors, &headers, &page, false));
-    doors.pages.told(&doors, &headers, shown).map(PersonPage)
+    doors.pages.with_error_page(&doors, &headers, shown).map(PersonPage)
 }
 
 /// Handles the return of a person whose browser brings the result. The page after it has none of it in its address.
@@ -233,7 +233,7 @@ pub async fn returned(
         Ok(CameBack::Refused) => doors.pages.render(&doors, &headers, &Page::Unknown, false),
         Err(error) => Err(Problem::from(error)),
     };
-    doors.pages.told(&doors, &headers, shown).map(PersonPage)
+    doors.pages.with_error_page(&doors, &headers, shown).map(PersonPage)
 }
 
 /// Returns the value of a cookie.
@@ -265,7 +265,7 @@ pub enum Css {}
 
 impl Format for Css {
     const KIND: &'static str = "text/css";
-    const SAYS: &'static str = "The style of the pages";
+    const DESCRIPTION: &'static str = "The style of the pages";
 }
 
 pub async fn style() -> Text<Css> {

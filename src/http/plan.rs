@@ -22,11 +22,11 @@ pub async fn plan(
     let (lines, read) = mpsc::channel::<PlanLine>(WAITING);
     let engine = doors.engine.clone();
     tokio::spawn(async move {
-        let told = lines.clone();
+        let sender = lines.clone();
         let files = tree.files.into_iter().collect();
         let progress = move |progress| {
             // A slow reader gets a later progress line.
-            let _ = told.try_send(PlanLine::Progress(progress));
+            let _ = sender.try_send(PlanLine::Progress(progress));
         };
         let there = lines.clone();
         let last = match engine.migrations().plan_aside(files, progress, move || !there.is_closed()).await {

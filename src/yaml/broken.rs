@@ -190,9 +190,9 @@ fn indentation(lines: &[&str], line: usize, info: &str) -> Option<Broken> {
     }
     let indent = |text: &str| text.chars().take_while(|c| *c == ' ').count();
     let text = lines.get(line.checked_sub(1)?)?;
-    let said = |text: &&str| !text.trim().is_empty() && !text.trim_start().starts_with('#');
+    let has_content = |text: &&str| !text.trim().is_empty() && !text.trim_start().starts_with('#');
     let (number, before) =
-        lines.iter().enumerate().take(line.saturating_sub(1)).rev().find(|(_, text)| said(text))?;
+        lines.iter().enumerate().take(line.saturating_sub(1)).rev().find(|(_, text)| has_content(text))?;
     let (own, other) = (indent(text) + 1, indent(before) + 1);
     if own == other && !info.contains("simple key") {
         return None;

@@ -106,7 +106,7 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
     town.broadcast_to(&url);
 
     let stage = Stage { clock, engine, town, url, token };
-    let all_well = story::tell(&stage).await?;
+    let all_well = story::run(&stage).await?;
     if !arguments.exit {
         teller::where_to_look(&stage);
         tokio::signal::ctrl_c().await.context("while waiting for Ctrl-C")?;

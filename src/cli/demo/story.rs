@@ -21,7 +21,7 @@ struct Player {
 }
 
 /// Runs the story. True if every person's result is the promised one.
-pub async fn tell(stage: &Stage) -> Result<bool, Failed> {
+pub async fn run(stage: &Stage) -> Result<bool, Failed> {
     let mut teller = Teller::default();
     output::line(
         "proofd demo: people register at a simulated OneLogin and prove who they are at a simulated Jumio.\n",
@@ -71,7 +71,7 @@ pub async fn tell(stage: &Stage) -> Result<bool, Failed> {
     heading("Three weeks pass");
     pass(stage, &mut teller, 20).await?;
     until(stage, &mut teller, "the ends", |_, cases| cases.iter().all(Case::is_closed)).await?;
-    let others = workforce::tell(stage, &mut teller).await?;
+    let others = workforce::run(stage, &mut teller).await?;
     compare(stage, &players, others)
 }
 

@@ -12,7 +12,7 @@ use super::{Stage, output};
 /// The position in each case's journal, which prevents an entry from being printed twice.
 #[derive(Debug, Default)]
 pub struct Teller {
-    told: BTreeMap<CaseId, u64>,
+    printed: BTreeMap<CaseId, u64>,
 }
 
 impl Teller {
@@ -20,7 +20,7 @@ impl Teller {
     pub fn catch_up(&mut self, stage: &Stage, cases: &[Case]) {
         let mut lines: Vec<(Timestamp, u64, String)> = Vec::new();
         for case in cases {
-            let from = self.told.get(&case.id).copied().unwrap_or(0);
+            let from = self.printed.get(&case.id).copied().unwrap_or(0);
             let Ok(entries) = stage.engine.operators().journal(&case.id, from, 1_000) else { continue };
             let name = case.subject.display_name();
             for entry in &entries {
@@ -29,7 +29,7 @@ impl Teller {
                 }
             }
             if let Some(last) = entries.last() {
-                self.told.insert(case.id.clone(), last.number + 1);
+                self.printed.insert(case.id.clone(), last.number + 1);
             }
         }
         lines.sort();

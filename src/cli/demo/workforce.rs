@@ -34,7 +34,7 @@ struct Colleague {
     person: Applicant,
 }
 
-pub async fn tell(stage: &Stage, teller: &mut Teller) -> Result<Vec<Line>, Failed> {
+pub async fn run(stage: &Stage, teller: &mut Teller) -> Result<Vec<Line>, Failed> {
     output::line("\nThree people with accounts, a hire, and a partner with a sponsor.");
     let [risky, promoted, due] = staff(stage)?;
     let mut lines = Vec::new();

@@ -41,12 +41,12 @@ pub struct Found {
 }
 
 /// Starts the checker thread. It ends when the sender or the receiver of results is dropped.
-pub fn start(tell: impl Fn(Found) -> bool + Send + 'static) -> Sender<Order> {
+pub fn start(send: impl Fn(Found) -> bool + Send + 'static) -> Sender<Order> {
     let (orders, inbox) = channel();
     std::thread::spawn(move || {
         let mut played = Played::new();
         while let Some(order) = newest(&inbox) {
-            if !tell(check(&order, &mut played)) {
+            if !send(check(&order, &mut played)) {
                 return;
             }
         }
@@ -122,11 +122,11 @@ fn failed(root: &Path, files: &Files, mut loaded: Loaded, played: &mut Played) -
         Some((policy.revision.clone(), Arc::clone(files.get(&tests.file)?)))
     };
     for tests in &loaded.tests {
-        if let (Some((revision, bytes)), Some((before, text, said))) =
+        if let (Some((revision, bytes)), Some((before, text, found))) =
             (now(&loaded, tests), played.get(&key(tests)))
             && (revision, &bytes) == (before.clone(), text)
         {
-            all.extend(said.iter().cloned());
+            all.extend(found.iter().cloned());
             same.insert(tests.file.clone());
         }
     }
@@ -134,10 +134,10 @@ fn failed(root: &Path, files: &Files, mut loaded: Loaded, played: &mut Played) -
     let tested = trial::run(&loaded);
     for tests in &loaded.tests {
         let of = tested.iter().filter(|tested| tested.file == tests.file).cloned().collect::<Vec<_>>();
-        let said = trial::diagnostics(&of);
-        all.extend(said.iter().cloned());
+        let found = trial::diagnostics(&of);
+        all.extend(found.iter().cloned());
         if let Some((revision, bytes)) = now(&loaded, tests) {
-            played.insert(key(tests), (revision, bytes, said));
+            played.insert(key(tests), (revision, bytes, found));
         }
     }
     all

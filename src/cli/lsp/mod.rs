@@ -140,7 +140,7 @@ struct Talk<W> {
     edited: u64,
     /// Files with their diagnoses as the editor shows them.
     shown: BTreeMap<PathBuf, Vec<Value>>,
-    told: BTreeSet<String>,
+    reported: BTreeSet<String>,
 }
 
 impl<W: Write> Talk<W> {
@@ -157,7 +157,7 @@ impl<W: Write> Talk<W> {
             ordered: 0,
             edited: 0,
             shown: BTreeMap::new(),
-            told: BTreeSet::new(),
+            reported: BTreeSet::new(),
         }
     }
 
@@ -329,12 +329,12 @@ impl<W: Write> Talk<W> {
             return Ok(());
         }
         for trouble in &found.troubles {
-            if self.told.insert(trouble.clone()) {
+            if self.reported.insert(trouble.clone()) {
                 let message = json!({"type": 2, "message": trouble});
                 self.send(json!({"method": "window/logMessage", "params": message}))?;
             }
         }
-        self.told.retain(|told| found.troubles.contains(told));
+        self.reported.retain(|reported| found.troubles.contains(reported));
         // A file that could not be read keeps its published diagnoses.
         let unread = |path: &Path| found.unread.iter().any(|root| path.starts_with(root));
         let gone = |path: &&PathBuf| !found.files.contains_key(*path) && !unread(path);

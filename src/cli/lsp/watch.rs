@@ -15,13 +15,13 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn start(tell: impl Fn() + Send + 'static) -> Self {
+    pub fn start(notify: impl Fn() + Send + 'static) -> Self {
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Read access is no change, and the checker itself reads all files.
             if event
                 .is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| concerns(path)))
             {
-                tell();
+                notify();
             }
         });
         Self { watcher: watcher.ok(), places: BTreeSet::new() }

@@ -149,11 +149,11 @@ impl Expired {
         matches!(self, Self::Old | Self::Late | Self::Nowhere)
     }
 
-    pub(super) fn status_says_processed(self) -> bool {
+    pub(super) fn status_shows_processed(self) -> bool {
         matches!(self, Self::Late | Self::Unsaid | Self::Nowhere)
     }
 
-    pub(super) fn details_say_processed(self) -> bool {
+    pub(super) fn details_show_processed(self) -> bool {
         matches!(self, Self::Unsaid | Self::Nowhere)
     }
 }

@@ -311,8 +311,8 @@ fn extraction(one: &Execution) -> Value {
 /// The complete answer to a read of the details.
 pub(super) fn details(one: &Execution, base: &str, knobs: &Knobs) -> Value {
     let (expired, wiped) = (knobs.expired, one.wiped_out_at.filter(|_| knobs.wiped != Wiped::Silently));
-    let unsaid = one.status.is_final() && expired.details_say_processed();
-    let status = if unsaid { Status::Processed } else { one.status };
+    let hidden = one.status.is_final() && expired.details_show_processed();
+    let status = if hidden { Status::Processed } else { one.status };
     let mut workflow = json!({
         "id": one.execution, "status": status.name(), "definitionKey": one.order.key.to_string(),
     });
@@ -344,8 +344,8 @@ pub(super) fn details(one: &Execution, base: &str, knobs: &Knobs) -> Value {
         });
         out["steps"] = json!({"href": format!("{accounts}/workflow-executions/{}/steps", one.execution)});
     }
-    let told = closed && one.wiped_out_at.is_none();
-    out["capabilities"] = if told { capabilities(one, base) } else { json!({}) };
+    let complete = closed && one.wiped_out_at.is_none();
+    out["capabilities"] = if complete { capabilities(one, base) } else { json!({}) };
     out
 }
 

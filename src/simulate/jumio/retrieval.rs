@@ -72,7 +72,7 @@ async fn status(
         let shown = match (one.status, &world.knobs.unknown_status) {
             (Status::AcquisitionStarted, _) if !world.knobs.report_started => Status::Initiated.name(),
             (Status::Acquired, Some(unknown)) => unknown,
-            (status, _) => world.told(status),
+            (status, _) => world.shown_status(status),
         };
         let (account, execution) = pointers(one, shown, &world.base, world.knobs.long_href);
         answer(200, &json!({"account": account, "workflowExecution": execution}))

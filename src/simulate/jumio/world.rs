@@ -296,18 +296,18 @@ impl World {
         });
         self.note(at, "result", &one.order.customer_internal_reference, true, detail);
         let second = TimeDelta::seconds(1);
-        let told = self.told(status);
+        let shown = self.shown_status(status);
         match (self.knobs.callbacks, status) {
             (Callbacks::None, _) | (Callbacks::Early, Status::Processed) => {}
             (Callbacks::Once | Callbacks::Intermediate | Callbacks::Early, _) => {
-                self.call_back(index, told, at, at);
+                self.call_back(index, shown, at, at);
             }
             (Callbacks::Twice, _) => {
-                self.call_back(index, told, at, at);
-                self.call_back(index, told, at, at);
+                self.call_back(index, shown, at, at);
+                self.call_back(index, shown, at, at);
             }
             (Callbacks::OutOfOrder, _) => {
-                self.call_back(index, told, at, at);
+                self.call_back(index, shown, at, at);
                 self.call_back(index, Status::Acquired.name(), at - second, at);
                 self.call_back(index, Status::AcquisitionStarted.name(), at - second - second, at);
             }
@@ -315,9 +315,9 @@ impl World {
     }
 
     /// The name of a status outside of the details.
-    pub fn told(&self, status: Status) -> &'static str {
+    pub fn shown_status(&self, status: Status) -> &'static str {
         let expired = matches!(status, Status::SessionExpired | Status::TokenExpired);
-        match expired && self.knobs.expired.status_says_processed() {
+        match expired && self.knobs.expired.status_shows_processed() {
             true => Status::Processed.name(),
             false => status.name(),
         }

@@ -42,7 +42,7 @@ enum Then {
 
 impl Session {
     async fn run(mut self) -> io::Result<()> {
-        self.say("220 mailbox.invalid ESMTP").await?;
+        self.reply("220 mailbox.invalid ESMTP").await?;
         while let Some(line) = self.line().await? {
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
             if self.command(&line).await? == Then::Close {
@@ -52,7 +52,7 @@ impl Session {
         Ok(())
     }
 
-    async fn say(&mut self, text: &str) -> io::Result<Then> {
+    async fn reply(&mut self, text: &str) -> io::Result<Then> {
         let stream = self.stream.get_mut();
         // One write: a line end sent separately would wait 40 ms for the client's acknowledgement of the text.
         stream.write_all(format!("{text}\r\n").as_bytes()).await?;
@@ -72,24 +72,24 @@ impl Session {
             "EHLO" => {
                 let offers = "250-mailbox.invalid\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
                               250 AUTH PLAIN LOGIN";
-                self.say(offers).await
+                self.reply(offers).await
             }
-            "HELO" => self.say("250 mailbox.invalid").await,
+            "HELO" => self.reply("250 mailbox.invalid").await,
             "AUTH" => self.authenticate(&upper).await,
             "MAIL" => self.mail(line).await,
             "RCPT" => self.recipient(line).await,
             "DATA" => self.data().await,
             "RSET" => {
                 self.reset();
-                self.say("250 2.0.0 OK").await
+                self.reply("250 2.0.0 OK").await
             }
-            "NOOP" => self.say("250 2.0.0 OK").await,
-            "VRFY" => self.say("252 2.0.0 Send it").await,
+            "NOOP" => self.reply("250 2.0.0 OK").await,
+            "VRFY" => self.reply("252 2.0.0 Send it").await,
             "QUIT" => {
-                self.say("221 2.0.0 Bye").await?;
+                self.reply("221 2.0.0 Bye").await?;
                 Ok(Then::Close)
             }
-            _ => self.say("502 5.5.1 Command not implemented").await,
+            _ => self.reply("502 5.5.1 Command not implemented").await,
         }
     }
 
@@ -105,62 +105,62 @@ impl Session {
             [_, "PLAIN"] => &["334 "],
             [_, "LOGIN", _] => &["334 UGFzc3dvcmQ6"],
             [_, "LOGIN"] => &["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6"],
-            _ => return self.say("504 5.5.4 Unknown mechanism").await,
+            _ => return self.reply("504 5.5.4 Unknown mechanism").await,
         };
         for prompt in prompts {
-            self.say(prompt).await?;
+            self.reply(prompt).await?;
             if self.line().await?.is_none() {
                 return Ok(Then::Close);
             }
         }
         match self.mailbox.knobs().refuse_auth {
-            true => self.say("535 5.7.8 Authentication credentials invalid").await,
-            false => self.say("235 2.7.0 Authentication succeeded").await,
+            true => self.reply("535 5.7.8 Authentication credentials invalid").await,
+            false => self.reply("235 2.7.0 Authentication succeeded").await,
         }
     }
 
     async fn mail(&mut self, line: &str) -> io::Result<Then> {
         if self.mailbox.temporary(&[421]).is_some() {
-            self.say("421 4.3.2 Service not available, closing").await?;
+            self.reply("421 4.3.2 Service not available, closing").await?;
             return Ok(Then::Close);
         }
         match address(line) {
             Some(from) => {
                 self.reset();
                 self.from = Some(from);
-                self.say("250 2.1.0 OK").await
+                self.reply("250 2.1.0 OK").await
             }
-            None => self.say("501 5.5.4 MAIL FROM:<address> expected").await,
+            None => self.reply("501 5.5.4 MAIL FROM:<address> expected").await,
         }
     }
 
     async fn recipient(&mut self, line: &str) -> io::Result<Then> {
         let Some(to) = address(line).filter(|to| !to.is_empty()) else {
-            return self.say("501 5.5.4 RCPT TO:<address> expected").await;
+            return self.reply("501 5.5.4 RCPT TO:<address> expected").await;
         };
         if self.from.is_none() {
-            return self.say("503 5.5.1 MAIL first").await;
+            return self.reply("503 5.5.1 MAIL first").await;
         }
         if self.mailbox.temporary(&[450]).is_some() {
-            return self.say("450 4.2.1 Mailbox busy, try again later").await;
+            return self.reply("450 4.2.1 Mailbox busy, try again later").await;
         }
         if self.mailbox.knobs().refuse.iter().any(|pattern| to.contains(pattern.as_str())) {
-            return self.say("550 5.1.1 No such mailbox").await;
+            return self.reply("550 5.1.1 No such mailbox").await;
         }
         self.to.push(to);
-        self.say("250 2.1.5 OK").await
+        self.reply("250 2.1.5 OK").await
     }
 
     async fn data(&mut self) -> io::Result<Then> {
         if self.from.is_none() || self.to.is_empty() {
-            return self.say("503 5.5.1 RCPT first").await;
+            return self.reply("503 5.5.1 RCPT first").await;
         }
         if self.take(|knobs| &mut knobs.drop_in_data) {
-            self.say("354 Go on").await?;
+            self.reply("354 Go on").await?;
             self.line().await?;
             return Ok(Then::Close);
         }
-        self.say("354 End data with <CR><LF>.<CR><LF>").await?;
+        self.reply("354 End data with <CR><LF>.<CR><LF>").await?;
         let mut raw = Vec::new();
         loop {
             // A connection that ends before the final dot delivers no mail.
@@ -170,13 +170,13 @@ impl Session {
             }
             raw.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
             if raw.len() > MOST {
-                self.say("552 5.3.4 Too big").await?;
+                self.reply("552 5.3.4 Too big").await?;
                 return Ok(Then::Close);
             }
         }
         if let Some(code) = self.mailbox.temporary(&[451, 452]) {
             self.reset();
-            return self.say(&format!("{code} 4.3.0 Try again later")).await;
+            return self.reply(&format!("{code} 4.3.0 Try again later")).await;
         }
         let lost = self.take(|knobs| &mut knobs.drop_after_data);
         let from = self.from.take().unwrap_or_default();
@@ -185,7 +185,7 @@ impl Session {
         if lost {
             return Ok(Then::Close);
         }
-        self.say("250 2.0.0 Taken").await
+        self.reply("250 2.0.0 Taken").await
     }
 
     /// Uses up one of a knob's count; false if none is left.
