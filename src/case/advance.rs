@@ -94,7 +94,7 @@ pub fn advance(case: Case, policy: &Policy, input: Input, context: &Context<'_>)
             transition.begin_attempt(call)?
         }
         (_, Input::Operator(operator)) => transition.ordered(operator)?,
-        (State::Closed, Input::Event(event)) => transition.heard_after_the_end(&event)?,
+        (State::Closed, Input::Event(event)) => transition.record_late_event(&event)?,
         (_, Input::SetBack { seconds }) => transition.set_back(TimeDelta::seconds(seconds))?,
         (_, Input::RefusedDecision(refused)) => transition.decision_refused(refused)?,
         (State::Closed, Input::Decision(decision)) => transition.late_decision(decision)?,
@@ -201,7 +201,7 @@ impl Transition<'_> {
 
     /// Handles an event that the policy names.
     fn happened(&mut self, event: Event) -> Result<(), Refused> {
-        if self.case.hear(&event) {
+        if self.case.record_event(&event) {
             self.confirm(&event);
             return Ok(());
         }
@@ -211,7 +211,7 @@ impl Transition<'_> {
         if cancels(&self.case, self.policy, &event) {
             self.note(joined);
             self.close(OwnResult::Cancelled.word());
-            self.leave_what_others_took();
+            self.leave_holds_taken_by_others();
             return Ok(());
         }
         if gone(&event) && event.subject == self.case.subject.reference() {
@@ -272,8 +272,8 @@ impl Transition<'_> {
     }
 
     /// Handles events after the end that the case's own effects caused.
-    fn heard_after_the_end(&mut self, event: &Event) -> Result<(), Refused> {
-        if !self.case.hear(event) {
+    fn record_late_event(&mut self, event: &Event) -> Result<(), Refused> {
+        if !self.case.record_event(event) {
             return Err(Refused::Closed);
         }
         self.confirm(event);

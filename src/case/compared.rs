@@ -51,7 +51,7 @@ enum Rests {
 
 fn rests(effect: EffectKind) -> Rests {
     match effect.nature() {
-        Nature::Withholds | Nature::Asks | Nature::Tells => Rests::Not,
+        Nature::Withholds | Nature::Asks | Nature::Notifies => Rests::Not,
         // A target system holds none of the identity provider's data.
         Nature::Ends | Nature::Lifts | Nature::Gives if effect.row().lane == Lane::Provisioning => {
             Rests::Context

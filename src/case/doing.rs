@@ -297,7 +297,7 @@ fn outcome(request: &Request<Text, Data>, status: u16, body: &Value) -> String {
     if request.returns.is_empty() {
         return RequestOutcome::Ok.word().to_owned();
     }
-    let said = body.get("outcome").and_then(Value::as_str);
-    let said = said.filter(|said| request.returns.iter().any(|name| name == said));
-    said.unwrap_or(RequestOutcome::Failed.word()).to_owned()
+    let stated = body.get("outcome").and_then(Value::as_str);
+    let stated = stated.filter(|stated| request.returns.iter().any(|name| name == stated));
+    stated.unwrap_or(RequestOutcome::Failed.word()).to_owned()
 }

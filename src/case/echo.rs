@@ -99,7 +99,7 @@ impl Case {
     }
 
     /// Records an event at the own effect that caused it; that effect explains no other event of the type.
-    pub(super) fn hear(&mut self, event: &Event) -> bool {
+    pub(super) fn record_event(&mut self, event: &Event) -> bool {
         let explains = |echo: &&mut Echo| echo.explains(event);
         let nearest = self.echoes.iter_mut().filter(explains).min_by_key(|echo| echo.distance(event));
         let Some(echo) = nearest else { return false };

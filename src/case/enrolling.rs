@@ -142,7 +142,7 @@ impl Transition<'_> {
             enrolment.ran(session);
             enrolment.passed(pass);
         });
-        self.tell_pass(verification, session);
+        self.emit_pass(verification, session);
     }
 
     /// Takes over the values of another case's pass that this case waited for or opened on.
@@ -158,7 +158,7 @@ impl Transition<'_> {
     }
 
     /// Emits `verification.passed`, for the subject and for a registration's account.
-    fn tell_pass(&mut self, verification: &Verification, session: &Session) {
+    fn emit_pass(&mut self, verification: &Verification, session: &Session) {
         let subject = self.case.subject.reference();
         let account = self.case.subject.text("user_id").filter(|_| subject.kind != SubjectKind::User);
         let account =

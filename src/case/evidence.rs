@@ -28,7 +28,7 @@ impl Hold {
     }
 
     /// Records the newest evidence. Returns true if the owner changed.
-    fn tell(&mut self, at: Timestamp, whose: Whose) -> bool {
+    fn record_owner(&mut self, at: Timestamp, whose: Whose) -> bool {
         let newer = at >= self.counts_from() && self.told.is_none_or(|(told, _)| at >= told);
         let before = self.owner();
         if newer {
@@ -39,7 +39,7 @@ impl Hold {
 }
 
 /// Returns whether an event from elsewhere takes what a case holds.
-pub(super) fn takes_what_is_held(case: &Case, event: &Event) -> bool {
+pub(super) fn contradicts_a_hold(case: &Case, event: &Event) -> bool {
     let Some(what) = taken(event) else { return false };
     case.holds.iter().any(|hold| hold.what == what && event.time >= hold.counts_from())
 }
@@ -50,30 +50,30 @@ impl Transition<'_> {
         if event.origin == Origin::Ours
             && let Some(what) = taken(event)
         {
-            self.told(&what, event.time, Whose::Ours);
+            self.note_owner(&what, event.time, Whose::Ours);
         }
     }
 
     /// Records that the provider accepted the change, independent of later reads.
     pub fn confirm_written(&mut self, action: &Action) {
         if let Some(change) = action.hold().filter(|change| change.places) {
-            self.told(&Held::of(change), self.now(), Whose::Ours);
+            self.note_owner(&Held::of(change), self.now(), Whose::Ours);
         }
     }
 
     /// Records that another actor took what this case holds: it stays taken. Returns true for such an event.
     pub fn disown(&mut self, event: &Event) -> bool {
-        if event.origin == Origin::Ours || !takes_what_is_held(&self.case, event) {
+        if event.origin == Origin::Ours || !contradicts_a_hold(&self.case, event) {
             return false;
         }
         let Some(what) = taken(event) else { return false };
-        self.told(&what, event.time, Whose::Theirs);
+        self.note_owner(&what, event.time, Whose::Theirs);
         true
     }
 
-    fn told(&mut self, what: &Held, at: Timestamp, whose: Whose) {
+    fn note_owner(&mut self, what: &Held, at: Timestamp, whose: Whose) {
         let Some(hold) = self.case.holds.iter_mut().find(|hold| hold.what == *what) else { return };
-        if !hold.tell(at, whose) || !hold.lifting {
+        if !hold.record_owner(at, whose) || !hold.lifting {
             return;
         }
         let waits = |(number, pending): (&u32, &Pending)| {
@@ -103,7 +103,7 @@ impl Transition<'_> {
     }
 
     /// Ends holds on what another actor took, when the case ends.
-    pub fn leave_what_others_took(&mut self) {
+    pub fn leave_holds_taken_by_others(&mut self) {
         let theirs = |hold: &&Hold| hold.told.is_some_and(|(_, whose)| whose == Whose::Theirs);
         let left: Vec<Held> = self.case.holds.iter().filter(theirs).map(|hold| hold.what.clone()).collect();
         left.iter().for_each(|what| self.leave(what));

@@ -52,7 +52,7 @@ impl Transition<'_> {
         let step = grace.step;
         self.note(Note::Contested);
         self.case.state = State::Grace(grace);
-        self.tell_contested(step);
+        self.notify_of_objection(step);
         Ok(())
     }
 
@@ -70,7 +70,7 @@ impl Transition<'_> {
         let step = pending_adverse.step;
         self.case.contests += 1;
         self.note(Note::Contested);
-        self.tell_contested(step);
+        self.notify_of_objection(step);
         Ok(())
     }
 

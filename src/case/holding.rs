@@ -20,7 +20,7 @@ const SUSPENDED: &str = "suspended";
 /// Longest delay until a granted role is visible.
 const SHOWN_WITHIN: TimeDelta = TimeDelta::minutes(2);
 /// Longest delay of events about a change.
-const TOLD_WITHIN: TimeDelta = TimeDelta::minutes(3);
+const EVENT_WITHIN: TimeDelta = TimeDelta::minutes(3);
 
 impl Transition<'_> {
     /// Places a hold. An existing hold is placed again: it may have been undone elsewhere. A planned lifting is
@@ -91,7 +91,7 @@ impl Transition<'_> {
             // A person ordered it.
             Whose::Presumed | Whose::Unknown if purpose == Purpose::Lift => now,
             // Waits for late events that may identify the owner.
-            Whose::Presumed | Whose::Unknown => now.max(hold.read_at.unwrap_or(hold.since) + TOLD_WITHIN),
+            Whose::Presumed | Whose::Unknown => now.max(hold.read_at.unwrap_or(hold.since) + EVENT_WITHIN),
         };
         hold.lifting = true;
         let change = match what {

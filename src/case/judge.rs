@@ -90,20 +90,20 @@ pub(super) fn judge(
         Judgement::NotExecuted => Judged { outcome: None, reasons, mismatches: Vec::new() },
         Judgement::Unknown => {
             reasons.push(UNKNOWN_DECISION.to_owned());
-            let mismatches = told(differences(), &mut reasons);
+            let mismatches = mismatched_fields(differences(), &mut reasons);
             Judged { outcome: Some(ProofOutcome::Warning), reasons, mismatches }
         }
         Judgement::Rejected => {
             Judged { outcome: Some(ProofOutcome::Rejected), reasons, mismatches: Vec::new() }
         }
         Judgement::Warning => {
-            let mismatches = told(differences(), &mut reasons);
+            let mismatches = mismatched_fields(differences(), &mut reasons);
             Judged { outcome: Some(ProofOutcome::Warning), reasons, mismatches }
         }
         Judgement::Passed => {
             let before = reasons.len();
             reasons.extend(verification.require.iter().filter_map(|name| lacking(name, proof)));
-            let mismatches = told(differences(), &mut reasons);
+            let mismatches = mismatched_fields(differences(), &mut reasons);
             let clean = reasons.len() == before && mismatches.is_empty();
             Judged {
                 outcome: Some(if clean { ProofOutcome::Passed } else { ProofOutcome::Warning }),
@@ -126,7 +126,7 @@ fn lacking(name: &str, proof: &Proof) -> Option<String> {
 }
 
 /// Returns the fields that do not match, and adds a reason for each field that could not be compared.
-fn told(differences: Vec<Difference>, reasons: &mut Vec<String>) -> Vec<String> {
+fn mismatched_fields(differences: Vec<Difference>, reasons: &mut Vec<String>) -> Vec<String> {
     let unread = differences.iter().filter(|difference| difference.not_comparable);
     reasons.extend(unread.map(|difference| format!("{NOT_COMPARABLE}:{}", difference.field)));
     differences.into_iter().map(|difference| difference.field).collect()

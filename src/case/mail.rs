@@ -104,7 +104,7 @@ impl Transition<'_> {
     }
 
     /// Notifies the policy's owner, in fixed words, that the case needs a person.
-    pub fn tell_owner(&mut self, step: StepIndex, reason: &str) {
+    pub fn notify_owner(&mut self, step: StepIndex, reason: &str) {
         let to = self.owner();
         let paragraphs = [
             format!("A case of the policy \"{}\" is stuck and waits for you.", self.policy.title),
@@ -116,7 +116,7 @@ impl Transition<'_> {
     }
 
     /// Notifies a queue's team of a pending decision, without personal data.
-    pub fn tell_queue(&mut self, step: StepIndex, queue: &str, deadline: Timestamp) {
+    pub fn notify_queue(&mut self, step: StepIndex, queue: &str, deadline: Timestamp) {
         let team = self.policy.people.queues.get(queue).map(|queue| queue.team.clone());
         let to = team.and_then(|team| self.team(&team));
         let paragraphs = [
@@ -131,7 +131,7 @@ impl Transition<'_> {
     }
 
     /// Notifies the owner of an objection to an adverse end.
-    pub fn tell_contested(&mut self, step: StepIndex) {
+    pub fn notify_of_objection(&mut self, step: StepIndex) {
         let to = self.owner();
         let paragraphs = [
             format!("A person contests the end of their case of the policy \"{}\".", self.policy.title),

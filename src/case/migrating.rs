@@ -105,7 +105,7 @@ pub fn migrate(
         }
         state => transition.moved(state, before, after, old)?,
     };
-    let told = queue(&transition.case.state).map(str::to_owned);
+    let notified = queue(&transition.case.state).map(str::to_owned);
     transition.case.state = state;
     let notes = transition.carry_over(old, new);
     let to = new.revision.clone();
@@ -113,9 +113,9 @@ pub fn migrate(
     let (by, reason) = (mover.by.clone(), mover.reason.clone());
     transition.note(Note::Migrated { from: from.clone(), to: to.clone(), by, reason });
     if let State::Reviewing(reviewing) = transition.case.state.clone()
-        && told.as_deref() != Some(reviewing.queue.as_str())
+        && notified.as_deref() != Some(reviewing.queue.as_str())
     {
-        transition.tell_queue(reviewing.step, &reviewing.queue, reviewing.deadline);
+        transition.notify_queue(reviewing.step, &reviewing.queue, reviewing.deadline);
     }
     let advance = transition.end();
     let preview = Preview {

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::advance::gone;
-use super::evidence::takes_what_is_held;
+use super::evidence::contradicts_a_hold;
 use super::holding::{keeps, role_of, withheld_role_given};
 use super::overheard::keeps_for_a_wait;
 use super::state::{Case, Hold};
@@ -114,7 +114,7 @@ pub fn no_case(policy: &Policy) -> Fields {
 pub fn concerns(case: &Case, policy: &Policy, event: &Event) -> bool {
     let named = |kind: &EventType| *kind == event.kind || event.also.contains(kind);
     let awaited = case.waiting().is_some_and(|waiting| waiting.event.as_ref().is_some_and(named));
-    let touches_a_hold = takes_what_is_held(case, event) || withheld_role_given(case, event);
+    let touches_a_hold = contradicts_a_hold(case, event) || withheld_role_given(case, event);
     let cancels = cancels(case, policy, event);
     awaited || gone(event) || cancels || touches_a_hold || keeps_for_a_wait(case, policy, event)
 }

@@ -42,7 +42,7 @@ impl<'a> Transition<'a> {
             assignee: None,
             fair_until: now,
         });
-        self.tell_queue(step, &queue, deadline);
+        self.notify_queue(step, &queue, deadline);
     }
 
     /// Returns the end of a span in the calendar of a queue.
@@ -76,7 +76,7 @@ impl<'a> Transition<'a> {
         };
         reviewing.queue.clone_from(&escalate.queue);
         self.note(Note::Escalated { queue: escalate.queue.clone() });
-        self.tell_queue(reviewing.step, &escalate.queue, reviewing.deadline);
+        self.notify_queue(reviewing.step, &escalate.queue, reviewing.deadline);
     }
 
     pub fn decided(&mut self, mut reviewing: Reviewing, decision: Decision) -> Result<(), Refused> {

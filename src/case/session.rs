@@ -51,7 +51,7 @@ impl Transition<'_> {
         match self.start_session(&mut proving) {
             Ok(true) => self.case.state = State::Verifying(proving),
             Ok(false) => {
-                let reasons = self.nobody_enrolled(step);
+                let reasons = self.record_not_enrolled(step);
                 self.leave_proving(step, ProofOutcome::Unavailable, reasons);
             }
             Err(trouble) => self.stick_with(step, trouble, None, Some(State::Verifying(proving))),
@@ -71,7 +71,7 @@ impl Transition<'_> {
         // One person has one account; a new one replaces only an account that the provider lost.
         let known = self.enrolment(&verification.provider).map(|enrolment| enrolment.account.clone());
         let account = known.filter(|account| !account.is_empty() && !proving.anew);
-        let told = self.context.told.contains(&verification.provider);
+        let registered_needed = self.context.told.contains(&verification.provider);
         let registered =
             |field: &String| Some((field.clone(), self.case.subject.registered(field)?.to_owned()));
         let start = StartSession {
@@ -91,8 +91,8 @@ impl Transition<'_> {
                 self.case.attempts + 1,
             ),
             return_url: Some(self.context.links.person(&self.case.id, LinkKind::Verify, proving.link)),
-            require: if told { verification.require.clone() } else { Vec::new() },
-            registered: verify.compare.iter().filter(|_| told).filter_map(registered).collect(),
+            require: if registered_needed { verification.require.clone() } else { Vec::new() },
+            registered: verify.compare.iter().filter(|_| registered_needed).filter_map(registered).collect(),
         };
         let provider = verification.provider.clone();
         let action = Action::Verification { provider, session: SessionAction::Start(start) };
@@ -180,7 +180,7 @@ impl Transition<'_> {
             Method::Authentication | Method::ExistingId => {
                 self.forget_face(&verification.provider);
                 if proving.fell_back {
-                    let reasons = self.nobody_enrolled(step);
+                    let reasons = self.record_not_enrolled(step);
                     return self.leave_proving(step, ProofOutcome::Unavailable, reasons);
                 }
                 self.begin_session(proving);

@@ -35,7 +35,7 @@ impl Transition<'_> {
             interrupted: interrupted.map(Box::new),
         });
         self.note(Note::Stuck { reason: reason.clone() });
-        self.tell_owner(step, &reason);
+        self.notify_owner(step, &reason);
     }
 
     /// Retries on an operator's order, and gives back the time that the case was stuck.

@@ -27,7 +27,7 @@ impl<'a> Transition<'a> {
         }
         if !self.can_begin(verify) {
             // Checked before any mail is sent.
-            let reasons = self.nobody_enrolled(step);
+            let reasons = self.record_not_enrolled(step);
             let outcome = ProofOutcome::Unavailable.word().to_owned();
             self.note_at(Some(step), Note::StepEnded { outcome, reasons });
             return self.branch(step, ProofOutcome::Unavailable.word()).map(Entered::Go);
@@ -66,7 +66,7 @@ impl<'a> Transition<'a> {
     }
 
     /// Records that the provider has nothing to compare a new run with. Returns the reasons.
-    pub fn nobody_enrolled(&mut self, step: StepIndex) -> Vec<String> {
+    pub fn record_not_enrolled(&mut self, step: StepIndex) -> Vec<String> {
         let judged = Judged { outcome: None, reasons: vec![NOT_ENROLLED.to_owned()], mismatches: Vec::new() };
         self.learn(step, record(Some(ProofOutcome::Unavailable), Some(&judged), None, Some(self.now())));
         judged.reasons
@@ -136,8 +136,8 @@ impl<'a> Transition<'a> {
         let mut messages = vec![self.mail(&Recipient::Subject, template, asked)?];
         for recipient in also {
             // A missing manager does not stop the reminder to the person.
-            let nobody = matches!(recipient, Recipient::Manager) && self.manager().is_none();
-            if !nobody {
+            let no_manager = matches!(recipient, Recipient::Manager) && self.manager().is_none();
+            if !no_manager {
                 messages.push(self.mail(recipient, template, asked)?);
             }
         }

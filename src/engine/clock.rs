@@ -133,34 +133,34 @@ impl Clock for Scaled {
 /// A clock for tests that moves only when a method moves it. Clones share the time.
 #[derive(Debug, Clone)]
 pub struct Virtual {
-    time: Arc<Mutex<Told>>,
+    time: Arc<Mutex<Times>>,
     moved: watch::Sender<()>,
 }
 
 /// The wall time of a virtual clock and the duration that passed.
 #[derive(Debug, Clone, Copy)]
-struct Told {
+struct Times {
     wall: Timestamp,
     passed: Duration,
 }
 
 impl Virtual {
     pub fn new(start: Timestamp) -> Self {
-        let told = Told { wall: start, passed: Duration::ZERO };
-        Self { time: Arc::new(Mutex::new(told)), moved: watch::Sender::new(()) }
+        let times = Times { wall: start, passed: Duration::ZERO };
+        Self { time: Arc::new(Mutex::new(times)), moved: watch::Sender::new(()) }
     }
 
     /// Lets time pass and wakes all waiting tasks.
     pub fn advance(&self, by: TimeDelta) {
-        self.tell(by, by.to_std().unwrap_or_default());
+        self.move_by(by, by.to_std().unwrap_or_default());
     }
 
     /// Sets the wall clock forward or back without letting time pass.
     pub fn jump(&self, by: TimeDelta) {
-        self.tell(by, Duration::ZERO);
+        self.move_by(by, Duration::ZERO);
     }
 
-    fn tell(&self, by: TimeDelta, passed: Duration) {
+    fn move_by(&self, by: TimeDelta, passed: Duration) {
         let mut time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
         time.wall += by;
         time.passed += passed;
@@ -168,29 +168,29 @@ impl Virtual {
         self.moved.send_replace(());
     }
 
-    fn told(&self) -> Told {
+    fn times(&self) -> Times {
         *self.time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for Virtual {
     fn now(&self) -> Timestamp {
-        self.told().wall
+        self.times().wall
     }
 
     fn steady(&self) -> Option<Duration> {
-        Some(self.told().passed)
+        Some(self.times().passed)
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
-        let (clock, start) = (self.clone(), self.told());
+        let (clock, start) = (self.clone(), self.times());
         let mut moved = self.moved.subscribe();
         async move {
             // Never waits longer than requested, like the machine's clock: a clock that is set back delays no caller.
             let Ok(asked) = (at - start.wall).to_std() else { return };
             loop {
-                let told = clock.told();
-                if told.wall >= at || told.passed.saturating_sub(start.passed) >= asked {
+                let times = clock.times();
+                if times.wall >= at || times.passed.saturating_sub(start.passed) >= asked {
                     return;
                 }
                 if moved.changed().await.is_err() {

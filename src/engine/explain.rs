@@ -68,7 +68,11 @@ impl Explanations {
 
     /// Returns why the subject is unknown: no answer about it is recorded and the identity provider does not have it.
     /// `None`: the subject is known, or it cannot be determined.
-    pub async fn nobody(&self, question: &ExplainQuery, whom: &Whom) -> Result<Option<String>, store::Error> {
+    pub async fn missing_person(
+        &self,
+        question: &ExplainQuery,
+        whom: &Whom,
+    ) -> Result<Option<String>, store::Error> {
         let Ok(source) = self.sources.provider_of(&whom.source) else { return Ok(None) };
         if whom.kind == Some(SubjectKind::Applicant) || !self.store.policies_asked(&whom.person())?.is_empty()
         {

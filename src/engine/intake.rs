@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use futures::StreamExt as _;
 use tokio::sync::{MutexGuard, watch};
 
-use crate::case::intake::{self, Answer, Decision, Heard, Lookup, Modes, NotAsked, Step, Taken};
+use crate::case::intake::{self, Answer, Decision, Lookup, Modes, NotAsked, Reaction, Step, Taken};
 use crate::case::{Case, Input, OpenedBy, look_again_at};
 use crate::model::{CaseId, Clock, Event, Failure, Subject, SubjectRef, Timestamp, Verdict};
 use crate::policy::{Mode, Policy, Revision};
@@ -218,16 +218,16 @@ impl Intake {
                 ask.answer(&open)
             }
             Step::Join(ask) => {
-                let heard = match self.cases.apply(&ask.case, Input::Event(ask.event.clone())).await {
-                    Ok(after) if after.is_closed() => Heard::Cancelled,
-                    Ok(_) => Heard::Joined,
-                    Err(ApplyError::Refused(_)) => Heard::Ignored,
+                let reaction = match self.cases.apply(&ask.case, Input::Event(ask.event.clone())).await {
+                    Ok(after) if after.is_closed() => Reaction::Cancelled,
+                    Ok(_) => Reaction::Joined,
+                    Err(ApplyError::Refused(_)) => Reaction::Ignored,
                     Err(error) => return Err(error),
                 };
-                ask.answer(heard)
+                ask.answer(reaction)
             }
             Step::Person(ask) => {
-                let person = self.look_up(&ask.whom, ask.event.as_ref()).await;
+                let person = self.look_up(&ask.subject, ask.event.as_ref()).await;
                 ask.answer(person, self.now())
             }
             Step::Opened(ask) => {

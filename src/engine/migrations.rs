@@ -64,8 +64,8 @@ impl Migrations {
         let known = self.cases.known_of(&case.subject, Some(&case))?;
         let facts = self.cases.facts(known, self.clock.now(), BTreeSet::new());
         let apply = mover.is_some();
-        let nobody = || Mover { by: String::new(), reason: String::new() };
-        let recorded = Recorded { cause: Cause::Migration(mover.unwrap_or_else(nobody)), facts };
+        let no_mover = || Mover { by: String::new(), reason: String::new() };
+        let recorded = Recorded { cause: Cause::Migration(mover.unwrap_or_else(no_mover)), facts };
         let here = self.cases.here(&recorded.facts);
         let decided = recorded.migrate(case.clone(), &old, &new, &here);
         let Migration { advance, preview } = match decided.unwrap_or(Err(CannotMigrate::OtherPolicy)) {
@@ -116,23 +116,28 @@ impl Migrations {
     }
 
     /// Computes the effect of activating another tree, including on open cases. Takes a while and blocks.
-    pub fn plan(&self, tree: &Files, told: &OnProgress, wanted: &Wanted) -> Result<Plan, store::Error> {
+    pub fn plan(
+        &self,
+        tree: &Files,
+        on_progress: &OnProgress,
+        wanted: &Wanted,
+    ) -> Result<Plan, store::Error> {
         let moved = |case: &Case, old: Option<&Policy>, new: Option<&Policy>| self.would_move(case, old, new);
-        self.rollout.planner.plan(tree, &moved, told, wanted)
+        self.rollout.planner.plan(tree, &moved, on_progress, wanted)
     }
 
     /// Computes a plan in the background and reports its progress.
     pub async fn plan_aside(
         &self,
         tree: Files,
-        told: impl Fn(Progress) + Send + Sync + 'static,
+        on_progress: impl Fn(Progress) + Send + Sync + 'static,
         wanted: impl Fn() -> bool + Send + Sync + 'static,
     ) -> anyhow::Result<Plan> {
         let migrations = self.clone();
         let moved = move |case: &Case, old: Option<&Policy>, new: Option<&Policy>| {
             migrations.would_move(case, old, new)
         };
-        self.rollout.planner.plan_aside(tree, Box::new(moved), told, wanted).await
+        self.rollout.planner.plan_aside(tree, Box::new(moved), on_progress, wanted).await
     }
 }
 

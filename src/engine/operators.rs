@@ -199,7 +199,7 @@ impl Operators {
             Err(ApplyError::Refused(refused)) => refused,
             Err(error) => return Err(error),
         };
-        self.told_refused(&case, "decision", &decision.by, &refused);
+        self.log_refused(&case, "decision", &decision.by, &refused);
         if !case.is_closed() {
             match self.cases.apply(id, Input::RefusedDecision(decision.refused(&refused))).await {
                 // The journal of a case holds a limited number of entries.
@@ -213,7 +213,7 @@ impl Operators {
     }
 
     /// Logs a refusal. The log has the token's name: the person's id may be a mail address.
-    fn told_refused(&self, case: &Case, what: &'static str, by: &Actor, refused: &Refused) {
+    fn log_refused(&self, case: &Case, what: &'static str, by: &Actor, refused: &Refused) {
         self.metrics.refused(what, refused.word());
         tracing::warn!(case = %case.id, policy = case.policy, subject = %case.subject.reference(),
             by = by.name, reason = refused.word(), "{what} refused");
@@ -234,7 +234,7 @@ impl Operators {
             }
             Err(ApplyError::Refused(refused)) => {
                 if let Some(case) = self.store.case(id)? {
-                    self.told_refused(&case, order.word(), &who, &refused);
+                    self.log_refused(&case, order.word(), &who, &refused);
                 }
                 Err(refused.into())
             }

@@ -29,7 +29,7 @@ struct Reading(Mutex<BTreeMap<String, Trouble>>);
 struct Alarms(Mutex<BTreeMap<String, Vec<String>>>);
 
 impl Alarms {
-    fn told(&self, source: &str, alarms: Vec<String>) {
+    fn report(&self, source: &str, alarms: Vec<String>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), alarms);
     }
 
@@ -103,7 +103,7 @@ impl Poller {
             let polled = self.poll_once(&name, source.as_ref()).await;
             let alarms = source.alarms();
             self.metrics.alarmed(&name, alarms.len());
-            self.alarms.told(&name, alarms);
+            self.alarms.report(&name, alarms);
             let wait = match polled {
                 Ok(more) => {
                     failures = 0;

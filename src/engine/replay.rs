@@ -92,7 +92,7 @@ pub(super) fn terms(settings: &Settings, links: &Links) -> Terms {
 /// Returns the environment hash: a hash of what `here` takes from settings and links, and of the program version. Links
 /// contribute only what every mail shows of their keys.
 pub(super) fn under(settings: &Settings, links: &Links) -> String {
-    let nobody = CaseId(String::new());
+    let no_case = CaseId(String::new());
     let mut constants = json!([
         env!("CARGO_PKG_VERSION"),
         settings.organization,
@@ -104,8 +104,8 @@ pub(super) fn under(settings: &Settings, links: &Links) -> String {
             .map(|(name, every)| (name, every.num_milliseconds()))
             .collect::<Vec<_>>(),
         settings.consistency.iter().map(|(system, span)| (system, span.num_seconds())).collect::<Vec<_>>(),
-        links.person(&nobody, crate::case::LinkKind::Verify, 0),
-        settings.callback_secrets.keys().map(|name| links.callback(name, &nobody, 0)).collect::<Vec<_>>(),
+        links.person(&no_case, crate::case::LinkKind::Verify, 0),
+        settings.callback_secrets.keys().map(|name| links.callback(name, &no_case, 0)).collect::<Vec<_>>(),
     ]);
     // Without such a provider the hash stays what it was before there were any.
     if let Some(constants) = constants.as_array_mut().filter(|_| !settings.told.is_empty()) {

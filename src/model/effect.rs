@@ -22,7 +22,7 @@ pub enum Nature {
     /// Asks for proof.
     Asks,
     /// Sends something to people or systems.
-    Tells,
+    Notifies,
 }
 
 impl Nature {
@@ -249,11 +249,11 @@ effects! {
         parked: false, act: true, lane: Lane::Provisioning, settles: true,
         doc: "Changes an account in a system." }
     Call { word: "call", subjects: [Registration, User, Applicant],
-        shape: EffectShape::Call, nature: Nature::Tells, needs_proof: NeedsProof::Never, given_back_by: None,
+        shape: EffectShape::Call, nature: Nature::Notifies, needs_proof: NeedsProof::Never, given_back_by: None,
         parked: false, act: true, lane: Lane::Request, settles: false,
         doc: "Sends a request to an endpoint of proofd.yaml." }
     Emit { word: "emit", subjects: [Registration, User, Applicant],
-        shape: EffectShape::Emit, nature: Nature::Tells, needs_proof: NeedsProof::Never, given_back_by: None,
+        shape: EffectShape::Emit, nature: Nature::Notifies, needs_proof: NeedsProof::Never, given_back_by: None,
         parked: false, act: true, lane: Lane::Emit, settles: false,
         doc: "Sends a CloudEvent of this type." }
     Verify { word: "verify", subjects: [Registration, User, Applicant],
@@ -261,7 +261,7 @@ effects! {
         parked: false, act: false, lane: Lane::VerificationStart, settles: false,
         doc: "Sends the person the link and waits for the result." }
     Notify { word: "notify", subjects: [Registration, User, Applicant],
-        shape: EffectShape::Notify, nature: Nature::Tells, needs_proof: NeedsProof::Never, given_back_by: None,
+        shape: EffectShape::Notify, nature: Nature::Notifies, needs_proof: NeedsProof::Never, given_back_by: None,
         parked: false, act: true, lane: Lane::Mail, settles: false,
         doc: "Sends a mail." }
 }

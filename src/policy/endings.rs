@@ -1,7 +1,7 @@
 //! Maps each kind of step to its possible endings, and to what each ending shows about the person's identity.
 
 use super::effect::Effect;
-use super::outcome::{Ending, ProofOutcome, RequestOutcome, ReviewOutcome, Says, WaitOutcome};
+use super::outcome::{Ending, Meaning, ProofOutcome, RequestOutcome, ReviewOutcome, WaitOutcome};
 use super::tree::{Step, Verb, Wait};
 use crate::model::EventType;
 
@@ -31,21 +31,21 @@ impl Verb {
 }
 
 impl Step {
-    pub fn says(&self, ending: &Ending) -> Says {
+    pub fn meaning(&self, ending: &Ending) -> Meaning {
         match ending {
-            Ending::Proof(ProofOutcome::Passed) => Says::Passed,
-            Ending::Proof(ProofOutcome::Warning) => Says::Unsure,
+            Ending::Proof(ProofOutcome::Passed) => Meaning::Passed,
+            Ending::Proof(ProofOutcome::Warning) => Meaning::Unsure,
             Ending::Proof(
                 outcome @ (ProofOutcome::Rejected | ProofOutcome::NoResponse | ProofOutcome::Unavailable),
-            ) => Says::NotPassed(*outcome),
-            Ending::Decision(_) => Says::Decided,
-            Ending::Review(ReviewOutcome::Overdue) => Says::Undecided,
+            ) => Meaning::NotPassed(*outcome),
+            Ending::Decision(_) => Meaning::Decided,
+            Ending::Review(ReviewOutcome::Overdue) => Meaning::Undecided,
             Ending::Wait(WaitOutcome::Happened) if self.waits_for(EventType::VERIFICATION_PASSED) => {
-                Says::PassedElsewhere
+                Meaning::PassedElsewhere
             }
             Ending::Wait(WaitOutcome::Happened | WaitOutcome::TimedOut)
             | Ending::Request(_)
-            | Ending::Declared(_) => Says::Nothing,
+            | Ending::Declared(_) => Meaning::Nothing,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::grammar::Thing;
+use super::grammar::NameKind;
 use crate::model::{Actor, Vocabulary};
 
 /// Names that policies may use: those that `proofd.yaml` defines, and words of the providers in this build.
@@ -41,25 +41,25 @@ impl Known {
     }
 
     /// Returns the configured names. None if the names belong to the tree, or the configuration is not available.
-    pub fn names(&self, thing: Thing) -> Option<Vec<&str>> {
+    pub fn names(&self, thing: NameKind) -> Option<Vec<&str>> {
         fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
             names.into_iter().map(String::as_str).collect()
         }
         match thing {
-            Thing::Source => self.sources.as_ref().map(|sources| listed(sources.keys())),
-            Thing::Provider => self.providers.as_ref().map(|providers| listed(providers.keys())),
-            Thing::Endpoint => self.endpoints.as_ref().map(listed),
-            Thing::System => self.systems.as_ref().map(listed),
-            Thing::Policy
-            | Thing::Block
-            | Thing::Step
-            | Thing::Setting
-            | Thing::Function
-            | Thing::Template
-            | Thing::Verification
-            | Thing::Team
-            | Thing::Queue
-            | Thing::Calendar => None,
+            NameKind::Source => self.sources.as_ref().map(|sources| listed(sources.keys())),
+            NameKind::Provider => self.providers.as_ref().map(|providers| listed(providers.keys())),
+            NameKind::Endpoint => self.endpoints.as_ref().map(listed),
+            NameKind::System => self.systems.as_ref().map(listed),
+            NameKind::Policy
+            | NameKind::Block
+            | NameKind::Step
+            | NameKind::Setting
+            | NameKind::Function
+            | NameKind::Template
+            | NameKind::Verification
+            | NameKind::Team
+            | NameKind::Queue
+            | NameKind::Calendar => None,
         }
     }
 }

@@ -135,7 +135,7 @@ impl Borrow<str> for Ending {
 
 /// What an ending shows about the person's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Says {
+pub enum Meaning {
     Passed,
     /// The provider is not sure.
     Unsure,

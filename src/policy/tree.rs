@@ -79,7 +79,7 @@ impl Policy {
     }
 
     /// Returns the types of events that open or cancel its cases or that its steps wait for.
-    pub fn hears(&self) -> impl Iterator<Item = &EventType> {
+    pub fn reacts_to(&self) -> impl Iterator<Item = &EventType> {
         let opens = self.when.iter().filter_map(|trigger| match trigger {
             Trigger::Event(kind) => Some(kind),
             Trigger::Manual | Trigger::Sweep(_) => None,
@@ -255,7 +255,7 @@ impl Verb {
     /// Reports whether the step can change anything besides sending messages and requests. A function may.
     pub fn changes_something(&self) -> bool {
         !self.may().is_empty()
-            || self.effect().is_some_and(|kind| !matches!(kind.nature(), Nature::Tells | Nature::Asks))
+            || self.effect().is_some_and(|kind| !matches!(kind.nature(), Nature::Notifies | Nature::Asks))
     }
 
     /// Returns the function of a `run` or an `act`.

@@ -14,7 +14,7 @@ use crate::store::{self, Examined, PolicyDeed, PolicyOrder, Store};
 use super::active::Active;
 use super::choice::{ActiveRevision, Chosen};
 use super::compiled::Revisions;
-use super::edited::{Edited, hears_of_passes, succeeds, verifies};
+use super::edited::{Edited, reacts_to_passes, succeeds, verifies};
 use super::load::Tests;
 use super::report::PolicyState;
 
@@ -157,7 +157,7 @@ impl Chooser<'_> {
         // Edits within a few days count together: many small edits make a large one.
         let earlier = order.as_ref().filter(|order| self.now - order.at < TOGETHER);
         let earlier = earlier.map(|order| order.newly.clone()).unwrap_or_default();
-        if acts(new) || self.others_hear(running, new, last.known.as_ref()) {
+        if acts(new) || self.others_react(running, new, last.known.as_ref()) {
             chosen.edited = Some(Edited {
                 runs: last.runs.clone(),
                 earlier,
@@ -209,11 +209,11 @@ impl Chooser<'_> {
 
     /// Returns whether another policy that reacts to this one's verifications can have effects that require a
     /// back-test.
-    fn others_hear(&self, running: &PolicySet, new: &Policy, old: Option<&Arc<Policy>>) -> bool {
+    fn others_react(&self, running: &PolicySet, new: &Policy, old: Option<&Arc<Policy>>) -> bool {
         let others = running.policies.values().filter(|other| other.name != new.name);
-        let mut hearing = others.filter(|other| hears_of_passes(other));
-        let tells = |policy: &Policy| policy.mode == Mode::Enforce && verifies(policy);
-        (tells(new) || old.is_some_and(|old| tells(old))) && hearing.any(|other| acts(other))
+        let mut reacting = others.filter(|other| reacts_to_passes(other));
+        let emits_passes = |policy: &Policy| policy.mode == Mode::Enforce && verifies(policy);
+        (emits_passes(new) || old.is_some_and(|old| emits_passes(old))) && reacting.any(|other| acts(other))
     }
 
     /// Chooses after a revert whose files are unchanged since.
@@ -224,7 +224,7 @@ impl Chooser<'_> {
         new: Arc<Policy>,
         order: &PolicyOrder,
     ) -> ActiveRevision {
-        let mut why = vec![said(order)];
+        let mut why = vec![describe(order)];
         let runs = match self.revisions.get(name, &order.revision) {
             Ok(policy) => Some(policy),
             Err(error) => {
@@ -244,7 +244,7 @@ impl Chooser<'_> {
         };
         let runs = self.revisions.get(name, &order.revision).ok().or(old);
         ActiveRevision {
-            why: vec![said(&order)],
+            why: vec![describe(&order)],
             ..ActiveRevision::of(name, runs, PolicyState::KeptLastGood)
         }
     }
@@ -267,7 +267,7 @@ fn why(last: Option<&Policy>, new: &Policy, gone: &[&Arc<Policy>], watched: &[Wa
     why
 }
 
-fn said(order: &PolicyOrder) -> String {
+fn describe(order: &PolicyOrder) -> String {
     format!(
         "{} reverted to {} at {}: {}; the next edit of the policy's files ends this",
         order.by,

@@ -17,7 +17,7 @@ use crate::trial::past::{
 
 use super::back_tested::{BackTests, OnProgress, Progress, Span, Wanted};
 use super::compiled::Revisions;
-use super::edited::{Edited, hearers};
+use super::edited::{Edited, reacting};
 
 /// Most events of one back-test; of more, the newest are used.
 const MOST_EVENTS: usize = 150_000;
@@ -69,25 +69,25 @@ impl BackTester {
         &self,
         edited: &[Edited],
         running: &PolicySet,
-        told: &OnProgress,
+        on_progress: &OnProgress,
         wanted: &Wanted,
     ) -> Result<BackTests, store::Error> {
-        let hearers = hearers(edited, running);
-        let walked = [edited, &hearers].concat();
-        let past = self.past(&walked, told, wanted)?;
+        let reacting = reacting(edited, running);
+        let walked = [edited, &reacting].concat();
+        let past = self.past(&walked, on_progress, wanted)?;
         let side = |of: fn(&Edited) -> &Option<Arc<Policy>>| {
             Arc::new(PolicySet::new(walked.iter().filter_map(|edited| of(edited).clone())))
         };
         let (running, next) = (side(|edited| &edited.before), side(|edited| &edited.after));
         let of = past.people.len();
-        let done = |done: usize| told(Progress::Walking { done, of });
+        let done = |done: usize| on_progress(Progress::Walking { done, of });
         let mut policies = back_test(&past, &running, &next, &self.0.terms, &done, wanted);
         if !wanted() {
             return Err(store::Error::Closed);
         }
         let span = Span::of(&past);
         let heard_by: Vec<PolicyPast> = policies
-            .extract_if(.., |past| hearers.iter().any(|hearer| hearer.name == past.policy))
+            .extract_if(.., |past| reacting.iter().any(|hearer| hearer.name == past.policy))
             .filter(|past| past.different > 0)
             .collect();
         for past in &mut policies {
@@ -120,7 +120,12 @@ impl BackTester {
     }
 
     /// Reads the recorded events and cases that matter to these policies.
-    pub fn past(&self, edited: &[Edited], told: &OnProgress, wanted: &Wanted) -> Result<Past, store::Error> {
+    pub fn past(
+        &self,
+        edited: &[Edited],
+        on_progress: &OnProgress,
+        wanted: &Wanted,
+    ) -> Result<Past, store::Error> {
         let now = self.0.clock.now();
         let since = now - self.0.look_back.max(TimeDelta::hours(1));
         let running = PolicySet::new(edited.iter().filter_map(|edited| edited.before.clone()));
@@ -133,7 +138,7 @@ impl BackTester {
             noted.into_iter().for_each(|noted| gatherer.take(noted));
             records += 1;
             if records % 4_096 == 0 {
-                told(Progress::Reading { records });
+                on_progress(Progress::Reading { records });
             }
             gatherer.cut_to(MOST_EVENTS);
             wanted()

@@ -94,9 +94,9 @@ pub(super) fn note_edits(chooser: &Chooser<'_>, chosen: &mut Chosen, before: &Ac
         let Some(old) = before.set.policies.get(&policy.name) else { continue };
         let known = chooser.store.policy_order(&policy.name).ok().flatten();
         // A release or a revert records it already.
-        let said = known.as_ref().is_some_and(|order| order.revision == policy.revision);
-        let says = chosen.orders.iter().any(|order| order.policy == policy.name);
-        if old.revision == policy.revision || said || says {
+        let stated = known.as_ref().is_some_and(|order| order.revision == policy.revision);
+        let ordered = chosen.orders.iter().any(|order| order.policy == policy.name);
+        if old.revision == policy.revision || stated || ordered {
             continue;
         }
         let began = known.as_ref().and_then(PolicyOrder::base).or(Some(&old.revision)).cloned();

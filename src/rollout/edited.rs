@@ -46,18 +46,18 @@ pub(super) fn verifies(policy: &Policy) -> bool {
 }
 
 /// Returns whether it reacts to verifications of other policies.
-pub(super) fn hears_of_passes(policy: &Policy) -> bool {
-    policy.hears().any(|kind| kind.as_str() == EventType::VERIFICATION_PASSED)
+pub(super) fn reacts_to_passes(policy: &Policy) -> bool {
+    policy.reacts_to().any(|kind| kind.as_str() == EventType::VERIFICATION_PASSED)
 }
 
 /// Returns unedited policies that react to verifications of edited ones. A back-test includes them.
-pub(super) fn hearers(edited: &[Edited], running: &PolicySet) -> Vec<Edited> {
+pub(super) fn reacting(edited: &[Edited], running: &PolicySet) -> Vec<Edited> {
     if !edited.iter().any(Edited::verifies) {
         return Vec::new();
     }
     let others = running.policies.values().filter(|policy| edited.iter().all(|one| one.name != policy.name));
-    let hearers = others.filter(|policy| hears_of_passes(policy));
-    hearers.map(|policy| Edited::new(&policy.name, Some(policy.clone()), Some(policy.clone()))).collect()
+    let reacting = others.filter(|policy| reacts_to_passes(policy));
+    reacting.map(|policy| Edited::new(&policy.name, Some(policy.clone()), Some(policy.clone()))).collect()
 }
 
 /// Returns policies that differ between the two sets. A policy with errors is left out: its running revision stays.

@@ -147,11 +147,11 @@ impl Orders {
                     by.name
                 )))
             }
-            Release::Refused { word, says } => {
+            Release::Refused { word, reason } => {
                 self.observer.release_refused(word);
                 let by = &by.name;
                 tracing::warn!(policy = name, revision = short, by, reason = word, "release refused");
-                Err(NoRevision::No(says))
+                Err(NoRevision::No(reason))
             }
         }
     }

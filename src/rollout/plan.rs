@@ -61,7 +61,7 @@ impl Planner {
         &self,
         tree: &Files,
         moved: &Moved<'_>,
-        told: &OnProgress,
+        on_progress: &OnProgress,
         wanted: &Wanted,
     ) -> Result<Plan, store::Error> {
         let active = self.running.load();
@@ -83,7 +83,7 @@ impl Planner {
         let back_tests = if edited.is_empty() {
             None
         } else {
-            Some(self.back_tester.run(&edited, &active.set, told, wanted)?)
+            Some(self.back_tester.run(&edited, &active.set, on_progress, wanted)?)
         };
         if let Some(back_tests) = &back_tests {
             for edited in chosen.edited.clone() {
@@ -188,15 +188,15 @@ impl Planner {
         &self,
         tree: Files,
         moved: Box<Moved<'static>>,
-        told: impl Fn(api::plan::Progress) + Send + Sync + 'static,
+        on_progress: impl Fn(api::plan::Progress) + Send + Sync + 'static,
         wanted: impl Fn() -> bool + Send + Sync + 'static,
     ) -> anyhow::Result<Plan> {
-        let told = move |progress: Progress| told(progress.into());
-        told(Progress::Waiting);
+        let on_progress = move |progress: Progress| on_progress(progress.into());
+        on_progress(Progress::Waiting);
         let _turn = self.back_tester.turn().await;
         let (planner, stop) = (self.clone(), self.stop.clone());
         let wanted = move || wanted() && !*stop.borrow();
-        Ok(tokio::task::spawn_blocking(move || planner.plan(&tree, &moved, &told, &wanted)).await??)
+        Ok(tokio::task::spawn_blocking(move || planner.plan(&tree, &moved, &on_progress, &wanted)).await??)
     }
 }
 

@@ -35,16 +35,16 @@ pub(super) enum Release {
     Counted,
     Refused {
         word: &'static str,
-        says: String,
+        reason: String,
     },
 }
 
 impl Push {
     fn release(&mut self, by: &Actor) -> Release {
-        let refused = |word, says: &str| Release::Refused { word, says: format!("{} {says}", by.name) };
+        let refused = |word, reason: &str| Release::Refused { word, reason: format!("{} {reason}", by.name) };
         if by.person.is_none() {
-            let says = "has no person; `reload: {release: other_person}` needs a token with `person`";
-            return refused("person_required", says);
+            let reason = "has no person; `reload: {release: other_person}` needs a token with `person`";
+            return refused("person_required", reason);
         }
         match &self.by {
             Some(author) if author.same(by) => {
@@ -108,12 +108,16 @@ mod tests {
         let dana = Actor { name: "dana-1".to_owned(), ..Actor::person("dana", [""; 0]) };
         let other_token = Actor { name: "dana-2".to_owned(), ..Actor::person("DANA", [""; 0]) };
         let devi = Actor::person("devi", [""; 0]);
-        let nobody = Actor::named("ci");
+        let without_person = Actor::named("ci");
         let done = |by: &[&Actor]| Release::Done(by.iter().map(|by| (*by).clone()).collect());
         for (author, releases) in [
             (
                 Some(&dana),
-                vec![(&dana, "same_person"), (&other_token, "same_person"), (&nobody, "person_required")],
+                vec![
+                    (&dana, "same_person"),
+                    (&other_token, "same_person"),
+                    (&without_person, "person_required"),
+                ],
             ),
             (Some(&dana), vec![(&devi, "done")]),
             (
@@ -125,7 +129,7 @@ mod tests {
                     (&devi, "both"),
                 ],
             ),
-            (None, vec![(&nobody, "person_required"), (&devi, "counted")]),
+            (None, vec![(&without_person, "person_required"), (&devi, "counted")]),
         ] {
             let revision = Revision("r".to_owned());
             let mut push = Push { revision, by: author.cloned(), released: Vec::new() };

@@ -74,12 +74,12 @@ impl Stage<'_> {
             }
             Act::Outage { who, length } => {
                 let until = length.map(|length| self.after(self.world.now, length));
-                self.world.say(None, format!("{who} is down"));
+                self.world.note(None, format!("{who} is down"));
                 self.outer(Stimulus::Down { who: who.clone(), until })?;
             }
             Act::Recovery { who } => {
                 self.outer(Stimulus::Up { who: who.clone() })?;
-                self.world.say(None, format!("{who} is up again"));
+                self.world.note(None, format!("{who} is up again"));
                 self.outer(Stimulus::Until(self.world.now))?;
             }
             Act::Change(fields) => {
@@ -126,7 +126,7 @@ impl Stage<'_> {
         let ip = text(fields.remove("ip"));
         let by_subject = fields.remove("by_subject") == Some(Value::Bool(true));
         if self.policy.subject == SubjectKind::Applicant {
-            fields.insert("data".to_owned(), Value::Object(self.told_of_applicant(&fields)));
+            fields.insert("data".to_owned(), Value::Object(self.applicant_data(&fields)));
         }
         // A sign-in with a score also counts as `login.risk`.
         let risky = kind.as_str().starts_with("login.") && fields.contains_key("score");
@@ -152,15 +152,15 @@ impl Stage<'_> {
     }
 
     /// Returns the data of a CloudEvent: the applicant's own fields, and the rest of its data.
-    fn told_of_applicant(&self, fields: &Fields) -> Fields {
+    fn applicant_data(&self, fields: &Fields) -> Fields {
         let ordinary =
             super::person::ordinary(SubjectKind::Applicant, &self.test.given.person, self.world.now);
         let mut data = ordinary.fields;
         if let Some(Value::Object(custom)) = data.remove("attributes") {
             data.extend(custom);
         }
-        if let Some(Value::Object(said)) = fields.get("data") {
-            data.extend(said.clone());
+        if let Some(Value::Object(given)) = fields.get("data") {
+            data.extend(given.clone());
         }
         data
     }
@@ -338,7 +338,7 @@ impl Stage<'_> {
             Ok(()) => Err(cannot("the decision is refused", "it was accepted")),
             Err(why) => {
                 let why: Refused = why;
-                self.world.say(None, format!("the decision is refused: {why}"));
+                self.world.note(None, format!("the decision is refused: {why}"));
                 Ok(())
             }
         }

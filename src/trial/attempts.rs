@@ -24,7 +24,7 @@ impl<O: Environment> World<O> {
         let mail = if let Action::Mail { message } = &call.action {
             Some(What::Sent {
                 template: message.template.clone(),
-                whom: recipient(&message.to.email, case, policy),
+                recipient: recipient(&message.to.email, case, policy),
                 own: case.calls.get(&number).is_some_and(|call| call.purpose == Purpose::OwnerNotice),
             })
         } else {
@@ -42,10 +42,10 @@ impl<O: Environment> World<O> {
             }
         };
         if let (Some(mail), Outcome::Done(_)) = (mail, &outcome) {
-            self.tell(Some(id), mail);
+            self.record(Some(id), mail);
         }
         if let Some(gone) = destroyed(&call.action, &outcome) {
-            self.tell(Some(id), What::Destroyed(gone));
+            self.record(Some(id), What::Destroyed(gone));
         }
         let input = Input::Outcome { call: number, attempt: call.attempt.number, outcome };
         // A refusal means that the case no longer needs the outcome.

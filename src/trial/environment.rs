@@ -7,12 +7,12 @@ use crate::policy::Policy;
 
 /// The outside of a world: performs calls and reads people.
 pub trait Environment {
-    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Lookup;
+    fn person(&mut self, subject: &SubjectRef, now: Timestamp) -> Lookup;
 
     fn perform(&mut self, case: &Case, call: &Call, now: Timestamp) -> Answer;
 
     /// Returns whether a case on its recorded path received an event in the record.
-    fn heard(&self, _case: &CaseId, _event: &Event) -> bool {
+    fn received(&self, _case: &CaseId, _event: &Event) -> bool {
         false
     }
 

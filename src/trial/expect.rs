@@ -26,11 +26,11 @@ impl Stage<'_> {
     /// Returns expected and actual if they differ.
     fn differs(&self, what: &What) -> Option<(String, String)> {
         let case = self.newest_case();
-        let told = |right: bool, expected: String| (!right).then(|| (expected, self.stands()));
+        let differs_unless = |right: bool, expected: String| (!right).then(|| (expected, self.stands()));
         match what {
             What::Opened(opened) => {
                 let right = self.world.opened().is_empty() != *opened;
-                told(right, if *opened { "a case opened" } else { "no case opened" }.to_owned())
+                differs_unless(right, if *opened { "a case opened" } else { "no case opened" }.to_owned())
             }
             What::Cases(count) => {
                 let opened = self.world.opened().len();
@@ -38,17 +38,21 @@ impl Stage<'_> {
             }
             What::WaitingAt(step) => {
                 let at = case.filter(|case| waits(case)).and_then(|case| self.policy.step(case.step()?));
-                told(at.is_some_and(|at| at.id.as_ref() == Some(step)), format!("waiting at {step}"))
+                differs_unless(
+                    at.is_some_and(|at| at.id.as_ref() == Some(step)),
+                    format!("waiting at {step}"),
+                )
             }
-            What::State(state) => {
-                told(case.is_some_and(|case| case.standing() == *state), format!("{} now", state.word()))
-            }
+            What::State(state) => differs_unless(
+                case.is_some_and(|case| case.standing() == *state),
+                format!("{} now", state.word()),
+            ),
             What::Closed(result) => {
                 let ended = case.is_some_and(|case| {
                     matches!(case.state, State::Closed | State::Grace(_))
                         && case.result.as_ref() == Some(result)
                 });
-                told(ended, format!("closed: {result}"))
+                differs_unless(ended, format!("closed: {result}"))
             }
             What::Sent(expected) => self.sent_differs(expected),
             What::Did(expected) => lists(
@@ -83,19 +87,19 @@ impl Stage<'_> {
         let sent: Vec<(String, String)> = self
             .since()
             .filter_map(|what| match what {
-                Did::Sent { template, whom, own: false } => Some((template.clone(), whom.clone())),
+                Did::Sent { template, recipient, own: false } => Some((template.clone(), recipient.clone())),
                 _ => None,
             })
             .collect();
-        let same = |(one, (template, whom)): (&String, &(String, String))| match one.split_once(" to ") {
-            Some((name, to)) => name == template && to == whom,
+        let same = |(one, (template, recipient)): (&String, &(String, String))| match one.split_once(" to ") {
+            Some((name, to)) => name == template && to == recipient,
             None => one == template,
         };
         if expected.len() == sent.len() && expected.iter().zip(&sent).all(same) {
             return None;
         }
-        let named = |(template, whom): &(String, String)| {
-            if whom_matters { format!("{template} to {whom}") } else { template.clone() }
+        let named = |(template, recipient): &(String, String)| {
+            if whom_matters { format!("{template} to {recipient}") } else { template.clone() }
         };
         Some((list(expected), list(&sent.iter().map(named).collect::<Vec<_>>())))
     }
@@ -129,11 +133,11 @@ impl Stage<'_> {
     /// Returns the state of the newest case, or why there is none.
     pub fn stands(&self) -> String {
         let Some(case) = self.newest_case() else {
-            let said = self.world.story.iter().rev().find_map(|happened| match &happened.what {
-                Did::Said(text) => Some(text.clone()),
+            let last_text = self.world.story.iter().rev().find_map(|happened| match &happened.what {
+                Did::Text(text) => Some(text.clone()),
                 _ => None,
             });
-            return said.unwrap_or_else(|| "no case opened".to_owned());
+            return last_text.unwrap_or_else(|| "no case opened".to_owned());
         };
         let step = case.step().and_then(|step| self.policy.step(step));
         let at = step.map(|step| step.id.as_ref().unwrap_or(&step.path).clone()).unwrap_or_default();

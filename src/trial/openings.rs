@@ -8,7 +8,7 @@ use super::past::Undecided;
 use super::stimulus::START_REASON;
 use super::story::after;
 use super::terms::here;
-use super::world::{Heard, Kept, TooLong, World};
+use super::world::{Kept, Received, TooLong, World};
 use crate::case::intake::{self, Answer, Answered, Decision, Step, Taken};
 use crate::case::{self, Case, Cause, Input, OpenedBy, Opening, Recorded, look_again_at};
 use crate::model::{CaseId, Event, SubjectRef};
@@ -16,14 +16,14 @@ use crate::policy::Policy;
 
 impl<O: Environment> World<O> {
     pub(super) fn digest(&mut self) -> Result<(), TooLong> {
-        while let Some(Heard { event, attempts }) = self.inbox.pop_front() {
+        while let Some(Received { event, attempts }) = self.inbox.pop_front() {
             if let Some(reason) = self.consider(&event, attempts)? {
                 self.turn()?;
                 let at = look_again_at(self.now, attempts);
                 let after = after(at - self.now);
-                self.say(None, format!("{}: {reason}; retry in {after}", event.kind));
-                let heard = Heard { event, attempts: attempts + 1 };
-                self.later.insert((at, self.turns()), heard);
+                self.note(None, format!("{}: {reason}; retry in {after}", event.kind));
+                let received = Received { event, attempts: attempts + 1 };
+                self.later.insert((at, self.turns()), received);
             }
         }
         Ok(())
@@ -60,11 +60,11 @@ impl<O: Environment> World<O> {
                 ask.answer(open.into_iter().map(|kept| &kept.case))
             }
             Step::Join(ask) => {
-                let heard = self.join(&ask.case, &ask.event)?;
-                ask.answer(heard)
+                let reaction = self.join(&ask.case, &ask.event)?;
+                ask.answer(reaction)
             }
             Step::Person(ask) => {
-                let person = self.environment.person(&ask.whom, self.now);
+                let person = self.environment.person(&ask.subject, self.now);
                 ask.answer(person, self.now)
             }
             Step::Opened(ask) => {
@@ -96,8 +96,8 @@ impl<O: Environment> World<O> {
     }
 
     /// Returns the open cases about a subject whose further course is known.
-    fn open_about(&self, whom: &SubjectRef) -> Vec<&Kept> {
-        let about = self.about.get(whom).into_iter().flatten().filter_map(|id| self.cases.get(id));
+    fn open_about(&self, subject: &SubjectRef) -> Vec<&Kept> {
+        let about = self.about.get(subject).into_iter().flatten().filter_map(|id| self.cases.get(id));
         about.filter(|kept| kept.lost.is_none() && !kept.case.is_closed()).collect()
     }
 
@@ -107,7 +107,7 @@ impl<O: Environment> World<O> {
             Decision::Later(failure) => return Some(failure.reason),
             Decision::OwnChange(_) => {
                 let kind = event.map(|event| format!("{}: ", event.kind)).unwrap_or_default();
-                self.say(None, format!("{kind}ignored, the daemon caused it"));
+                self.note(None, format!("{kind}ignored, the daemon caused it"));
             }
             Decision::Answered { answers, people: _ } => {
                 for answered in answers {
@@ -123,13 +123,13 @@ impl<O: Environment> World<O> {
         let detail = answer.detail(&policy);
         let why = match answer {
             Answer::Opened(_) | Answer::Reached(..) | Answer::Duplicate => return,
-            Answer::Unknown(whom) => {
+            Answer::Unknown(subject) => {
                 let by = event.map_or("manual or sweep".to_owned(), |event| event.kind.to_string());
-                return self.not_asked_by(&policy, by, whom);
+                return self.not_asked_by(&policy, by, subject);
             }
             Answer::NoSubject(why) => {
                 let kind = event.map(|event| format!("{}: ", event.kind)).unwrap_or_default();
-                return self.say(None, format!("{kind}{why}; no case opened"));
+                return self.note(None, format!("{kind}{why}; no case opened"));
             }
             Answer::CouldNotDecide(stopped) => {
                 let because = stopped.says;
@@ -142,27 +142,32 @@ impl<O: Environment> World<O> {
             Answer::AlreadyOpen(_) => "a case is open already".to_owned(),
             Answer::NotAsked(_) | Answer::NotDue(_) | Answer::Gone(_) => detail,
         };
-        self.say(None, format!("no case opened: {why}"));
+        self.note(None, format!("no case opened: {why}"));
     }
 
     /// Starts a case manually, by a person.
-    pub fn start_by_hand(&mut self, policy: &Arc<Policy>, whom: SubjectRef, by: &str) -> Result<(), TooLong> {
+    pub fn start_by_hand(
+        &mut self,
+        policy: &Arc<Policy>,
+        subject: SubjectRef,
+        by: &str,
+    ) -> Result<(), TooLong> {
         let by = OpenedBy::Hand {
             by: by.to_owned(),
             reason: START_REASON.to_owned(),
             nonce: self.now.to_rfc3339(),
         };
-        self.drive(intake::by_hand(policy, whom, by, self.terms.modes, self.now))
+        self.drive(intake::by_hand(policy, subject, by, self.terms.modes, self.now))
     }
 
     /// Evaluates one person by the policy's first sweep, now.
-    pub fn sweep(&mut self, policy: &Arc<Policy>, whom: SubjectRef) -> Result<(), TooLong> {
+    pub fn sweep(&mut self, policy: &Arc<Policy>, subject: SubjectRef) -> Result<(), TooLong> {
         let Some(sweep) = policy.sweeps().next() else {
-            self.say(None, "the policy has no sweep".to_owned());
+            self.note(None, "the policy has no sweep".to_owned());
             return Ok(());
         };
         let (modes, now) = (self.terms.modes, self.now);
-        self.drive(intake::by_sweep(policy, sweep, now, whom, modes, false, now))
+        self.drive(intake::by_sweep(policy, sweep, now, subject, modes, false, now))
     }
 
     /// Runs the intake of a manual start or a sweep.
@@ -171,7 +176,7 @@ impl<O: Environment> World<O> {
             step = match step {
                 Step::Done(decision) => {
                     if let Some(reason) = self.decided(None, decision) {
-                        self.say(None, format!("no case opened: {reason}"));
+                        self.note(None, format!("no case opened: {reason}"));
                     }
                     return self.settle();
                 }
@@ -209,26 +214,26 @@ impl<O: Environment> World<O> {
         Ok(Some(id))
     }
 
-    pub(super) fn join(&mut self, id: &CaseId, event: &Event) -> Result<intake::Heard, TooLong> {
+    pub(super) fn join(&mut self, id: &CaseId, event: &Event) -> Result<intake::Reaction, TooLong> {
         let Some(kept) = self.cases.get(id).filter(|kept| kept.lost.is_none()) else {
-            return Ok(intake::Heard::Ignored);
+            return Ok(intake::Reaction::Ignored);
         };
         let led = kept.led;
-        if led && self.environment.heard(id, event) {
-            return Ok(intake::Heard::Joined);
+        if led && self.environment.received(id, event) {
+            return Ok(intake::Reaction::Joined);
         }
-        let heard = match self.apply(id, Input::Event(event.clone()))? {
-            Ok(()) if self.case(id).is_some_and(Case::is_closed) => intake::Heard::Cancelled,
-            Ok(()) => intake::Heard::Joined,
+        let reaction = match self.apply(id, Input::Event(event.clone()))? {
+            Ok(()) if self.case(id).is_some_and(Case::is_closed) => intake::Reaction::Cancelled,
+            Ok(()) => intake::Reaction::Joined,
             Err(refused) => {
-                self.say(Some(id), format!("{} is ignored: {refused}", event.kind));
-                intake::Heard::Ignored
+                self.note(Some(id), format!("{} is ignored: {refused}", event.kind));
+                intake::Reaction::Ignored
             }
         };
         if led {
             // The case did not receive this in the record; it continues on its own.
             self.lead(id, false);
         }
-        Ok(heard)
+        Ok(reaction)
     }
 }

@@ -26,8 +26,8 @@ pub struct Outside {
 }
 
 impl Environment for Outside {
-    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Lookup {
-        match self.look_up(whom, now) {
+    fn person(&mut self, subject: &SubjectRef, now: Timestamp) -> Lookup {
+        match self.look_up(subject, now) {
             Ok(person) => Lookup::Read(person),
             Err(failure) => Lookup::Later(failure),
         }

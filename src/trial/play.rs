@@ -72,7 +72,7 @@ pub fn run(loaded: &Loaded) -> Vec<Tested> {
 pub fn diagnostics(tested: &[Tested]) -> Vec<Diagnostic> {
     let of = |tested: &Tested| {
         let failures = tested.tests.iter().filter_map(|test| Some((&test.name, test.failure.as_ref()?)));
-        let told = failures.map(|(name, failure)| {
+        let lines = failures.map(|(name, failure)| {
             let message = format!(
                 "the test \"{name}\" fails: expected {}, but it is {}",
                 failure.expected, failure.actual
@@ -81,7 +81,7 @@ pub fn diagnostics(tested: &[Tested]) -> Vec<Diagnostic> {
                 .help("run `proofd test` to see the timeline")
                 .of_policy(&tested.policy)
         });
-        told.collect::<Vec<_>>()
+        lines.collect::<Vec<_>>()
     };
     tested.iter().flat_map(of).collect()
 }

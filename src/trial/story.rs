@@ -27,12 +27,12 @@ pub enum What {
     /// A mail. `own`: the daemon's own notice to a team, not a mail of the policy.
     Sent {
         template: String,
-        whom: String,
+        recipient: String,
         own: bool,
     },
     Destroyed(String),
     /// A line that is in no journal.
-    Said(String),
+    Text(String),
 }
 
 /// One readable line.
@@ -54,10 +54,14 @@ pub(super) fn lines(story: &[Happened], began: Timestamp) -> Vec<Line> {
             What::Did { deed, grace: Some(until) } => {
                 (None, format!("effect: {deed}, in grace until {}", until.format("%Y-%m-%d %H:%M")))
             }
-            What::Sent { template, whom, own: false } => (None, format!("sent: {template} to {whom}")),
-            What::Sent { template, whom, own: true } => (None, format!("notified {whom}: {template}")),
+            What::Sent { template, recipient, own: false } => {
+                (None, format!("sent: {template} to {recipient}"))
+            }
+            What::Sent { template, recipient, own: true } => {
+                (None, format!("notified {recipient}: {template}"))
+            }
             What::Destroyed(what) => (None, format!("destroyed: {what}")),
-            What::Said(text) => (None, text.clone()),
+            What::Text(text) => (None, text.clone()),
         };
         Some(Line { at: happened.at, after: after(happened.at - began), step, text })
     };

@@ -40,7 +40,7 @@ pub(super) struct Kept {
 
 /// An event, and how often it was deferred.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct Received {
     pub event: Event,
     pub attempts: u32,
 }
@@ -90,9 +90,9 @@ pub struct World<O = Outside> {
     documents: Vec<DocumentUse>,
     pauses: Vec<Pause>,
     pub(super) counters: Counters,
-    pub(super) inbox: VecDeque<Heard>,
+    pub(super) inbox: VecDeque<Received>,
     /// Deferred events by retry time; the number keeps their order.
-    pub(super) later: BTreeMap<(Timestamp, u64), Heard>,
+    pub(super) later: BTreeMap<(Timestamp, u64), Received>,
     pub(super) first_seen: BTreeMap<(String, String), Timestamp>,
     /// Policies that could not be evaluated, because the person's earlier record is unknown.
     pub(super) unasked: Vec<Unasked>,
@@ -199,7 +199,7 @@ impl<O: Environment> World<O> {
             let due = self.due.first().cloned();
             let again = self.later.first_key_value().map(|((at, _), _)| *at);
             if again.is_some_and(|at| at <= self.now) {
-                self.inbox.extend(self.later.pop_first().map(|(_, heard)| heard));
+                self.inbox.extend(self.later.pop_first().map(|(_, received)| received));
             } else if let Some((_, id)) = due.as_ref().filter(|(at, _)| *at <= self.now) {
                 self.touch(id)?;
             } else if let Some(((id, _), call)) = self.under_way.pop_first() {
@@ -226,7 +226,7 @@ impl<O: Environment> World<O> {
 
     /// Sends an event, and processes everything that follows at once.
     pub fn send(&mut self, event: Event) -> Result<(), TooLong> {
-        self.inbox.push_back(Heard { event, attempts: 0 });
+        self.inbox.push_back(Received { event, attempts: 0 });
         self.settle()
     }
 
@@ -275,20 +275,20 @@ impl<O: Environment> World<O> {
         if !enrolments.is_empty() {
             self.enrolments.entry(known_as(&case.subject)).or_default().extend(enrolments);
         }
-        self.inbox.extend(events.into_iter().map(|event| Heard { event, attempts: 0 }));
+        self.inbox.extend(events.into_iter().map(|event| Received { event, attempts: 0 }));
         for entry in entries {
             let began = match &entry.note {
                 Note::GraceBegan { until } => Some(*until),
                 _ => None,
             };
-            self.tell(Some(&case.id), What::Entry(entry));
+            self.record(Some(&case.id), What::Entry(entry));
             let pending_adverse = case.pending_adverse.as_ref().or(match &case.state {
                 State::Grace(grace) => Some(grace),
                 _ => None,
             });
             if let (Some(until), Some(pending_adverse)) = (began, pending_adverse) {
                 let deed = deed(&pending_adverse.action, &case, held);
-                self.tell(Some(&case.id), What::Did { deed, grace: Some(until) });
+                self.record(Some(&case.id), What::Did { deed, grace: Some(until) });
             }
         }
         let asked = case.calls.range(first_new..).filter(|(_, call)| {
@@ -299,7 +299,7 @@ impl<O: Environment> World<O> {
         // One event to several sinks is one effect.
         deeds.dedup();
         for deed in deeds {
-            self.tell(Some(&case.id), What::Did { deed, grace: None });
+            self.record(Some(&case.id), What::Did { deed, grace: None });
         }
         self.file(case, policy);
     }
@@ -435,11 +435,11 @@ impl<O: Environment> World<O> {
     }
 
     /// Adds a line that is in no journal.
-    pub fn say(&mut self, case: Option<&CaseId>, text: String) {
-        self.tell(case, What::Said(text));
+    pub fn note(&mut self, case: Option<&CaseId>, text: String) {
+        self.record(case, What::Text(text));
     }
 
-    pub(super) fn tell(&mut self, case: Option<&CaseId>, what: What) {
+    pub(super) fn record(&mut self, case: Option<&CaseId>, what: What) {
         self.story.push(Happened { at: self.now, case: case.cloned(), what });
     }
 }

@@ -170,7 +170,7 @@ impl Town {
                 Done::Applied { already, before: None }
             }
             IdentityChange::Reinstate { to } => {
-                self.nobody_else(number, &Held::Account);
+                self.no_other_holds(number, &Held::Account);
                 let already = self.status != "suspended";
                 if !already {
                     self.status = to.clone().unwrap_or_else(|| "active".to_owned());
@@ -178,7 +178,7 @@ impl Town {
                 Done::Applied { already, before: None }
             }
             IdentityChange::AssignRole { .. } => {
-                self.nobody_else(number, &Held::Role(ROLE.to_owned()));
+                self.no_other_holds(number, &Held::Role(ROLE.to_owned()));
                 let already = self.role;
                 self.role = true;
                 Done::Applied { already, before: None }
@@ -187,7 +187,7 @@ impl Town {
         }
     }
 
-    fn nobody_else(&self, but: usize, what: &Held) {
+    fn no_other_holds(&self, but: usize, what: &Held) {
         let others = self.in_force.iter().enumerate().filter(|(number, _)| *number != but);
         assert!(!others.into_iter().any(|(_, held)| held.contains(what)), "freed what another case holds");
     }

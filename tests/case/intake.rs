@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::tree::written::{merged, person, policy, text};
 use crate::tree::{Desk, event};
 use chrono::TimeDelta;
-use proofd::case::intake::{self, Answer, Decision, Heard, Lookup, Modes, Step, Taken};
+use proofd::case::intake::{self, Answer, Decision, Lookup, Modes, Reaction, Step, Taken};
 use proofd::case::{Case, Echo, OpenedBy};
 use proofd::model::{CaseId, Event, Failure, Subject, SubjectKind, SubjectRef, Timestamp};
 use proofd::policy::{Policy, PolicySet};
@@ -120,11 +120,11 @@ impl Row {
             }
             Step::Join(ask) => {
                 self.asked.push("join");
-                ask.answer(Heard::Joined)
+                ask.answer(Reaction::Joined)
             }
             Step::Person(ask) => {
                 self.asked.push("person");
-                let lookup = self.lookup(&ask.whom);
+                let lookup = self.lookup(&ask.subject);
                 ask.answer(lookup, self.now)
             }
             Step::Opened(ask) => {

@@ -11,7 +11,7 @@ async fn explained(world: &World, query: &str, policy: &str) -> Value {
     items.iter().find(|one| one["policy"] == policy).unwrap_or_else(|| panic!("{answer}")).clone()
 }
 
-fn says(explained: &Value) -> Vec<Vec<String>> {
+fn sentences(explained: &Value) -> Vec<Vec<String>> {
     let says = |edit: &Value| edit["says"].as_str().unwrap().to_owned();
     let changes = explained["changes"].as_array().unwrap().iter();
     changes.map(|edits| edits.as_array().unwrap().iter().map(says).collect()).collect()
@@ -51,7 +51,7 @@ async fn explain_prints_a_reason_per_policy() {
     );
     assert_eq!(clauses[0]["values"][0], json!({"path": "event.score", "value": 75}));
     assert_eq!(
-        says(&no),
+        sentences(&no),
         [
             ["event.score is 75; it would hold from 76 (settings.risk_threshold)"],
             ["event.new_device is empty; it would hold with true"],
@@ -63,7 +63,7 @@ async fn explain_prints_a_reason_per_policy() {
     assert!(world.logs_in(&ada, Some(91)));
     let yes = risk(&world, "opened").await;
     assert_eq!(yes["says"], format!("a case opened: {}", yes["case"]["id"].as_str().unwrap()));
-    assert_eq!((says(&yes).len(), &yes["clauses"]), (0, &json!([])));
+    assert_eq!((sentences(&yes).len(), &yes["clauses"]), (0, &json!([])));
     let then = explained(&world, &format!("{subject}&at={before}"), "login-risk").await;
     assert_eq!((&then["verdict"], &then["asked_at"]), (&json!("clause"), &json!(before)));
     let key = no["event"]["key"].as_str().unwrap();

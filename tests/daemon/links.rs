@@ -29,7 +29,7 @@ async fn a_retargeted_symlink_is_loaded() {
     world.until_policies("the mended release", &[("proofing", "active", "Second release, mended")]).await;
     point("v1");
     world.until_policies("back", &[("proofing", "active", "Proof of identity")]).await;
-    world.hears(true).await;
+    world.reloads(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +54,7 @@ async fn a_config_map_update_is_loaded() {
     fs::rename(tree.join("..data_tmp"), tree.join("..data")).unwrap();
     fs::remove_dir_all(tree.join("..2026_01")).unwrap();
     world.until_policies("the second map", &[("proofing", "active", "Second map")]).await;
-    world.hears(true).await;
+    world.reloads(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,12 +79,12 @@ async fn every_symlink_to_and_in_the_tree_is_watched() {
     fs::create_dir(tree.join(".kept")).unwrap();
     fs::rename(policy(&tree, "other"), tree.join(".kept/other.yaml")).unwrap();
     symlink("../.kept/other.yaml", policy(&tree, "other")).unwrap();
-    world.hears(true).await;
+    world.reloads(true).await;
     edit(&tree.join(".kept/other.yaml"), TITLE, "title: Written behind the link");
     world.until_policies("the linked file", &[("other", "active", "Written behind the link")]).await;
     // A file with a hard link elsewhere is written there.
     fs::hard_link(policy(&tree, "proofing"), dir.join("elsewhere.yaml")).unwrap();
-    world.hears(true).await;
+    world.reloads(true).await;
     edit(&dir.join("elsewhere.yaml"), "title: Second release", "title: Written elsewhere");
     world.until_policies("the file with two names", &[("proofing", "active", "Written elsewhere")]).await;
 }
@@ -97,7 +97,7 @@ async fn a_symlink_to_a_secret_is_not_read_and_stops_no_policy() {
     fs::write(dir.join("store/canary"), "format: 1\npolicy: proofing\nhunter2: hunter2\n").unwrap();
     fs::remove_file(policy(&tree, "proofing")).unwrap();
     symlink("../../store/canary", policy(&tree, "proofing")).unwrap();
-    let report = world.hears(false).await;
+    let report = world.reloads(false).await;
     let text = report.to_string();
     assert!(text.contains("P0015") && !text.contains("hunter2"), "{text}");
     let list = world.get("/v1/policies").await;
@@ -105,7 +105,7 @@ async fn a_symlink_to_a_secret_is_not_read_and_stops_no_policy() {
     // Replacing the whole folder by such a link is no removal either.
     fs::remove_dir_all(tree.join("proofing")).unwrap();
     symlink(dir.join("store"), tree.join("proofing")).unwrap();
-    world.hears(false).await;
+    world.reloads(false).await;
     let list = world.get("/v1/policies").await;
     assert_eq!(standing(&list, "proofing"), ("kept_last_good".into(), "Proof of identity".into()), "{list}");
     assert!(!world.log().contains("hunter2"), "{}", world.log());

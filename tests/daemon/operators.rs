@@ -16,7 +16,7 @@ async fn two() -> World {
     world
 }
 
-fn says(said: &Said, code: i32, parts: &[&str]) {
+fn check(said: &Said, code: i32, parts: &[&str]) {
     assert_eq!(said.code, Some(code), "{said:?}");
     for part in parts {
         assert!(said.out.contains(part) || said.err.contains(part), "{part}: {said:?}");
@@ -31,8 +31,8 @@ async fn an_unreadable_tree_is_reported_with_its_cause() {
     fs::rename(&tree, world.dir.path().join("aside")).unwrap();
     symlink("nothing", &tree).unwrap();
     let why = ["nothing of the tree was loaded", "policies failed: No such file"];
-    says(&world.say(&["policy", "reload"]), 1, &why);
-    says(&world.say(&["policy", "list"]), 0, &why);
+    check(&world.say(&["policy", "reload"]), 1, &why);
+    check(&world.say(&["policy", "list"]), 0, &why);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,30 +43,30 @@ async fn a_removed_policy_is_listed_while_it_has_open_cases() {
     world.link(&ada).await;
     fs::rename(world.policies().join("proofing"), world.dir.path().join("aside")).unwrap();
     // The policy asks for proof, so its removal waits for a release.
-    says(&world.say(&["policy", "reload"]), 1, &["proofing", "needs_release"]);
-    says(&world.say(&["policy", "release", "proofing", "--reason", "replaced"]), 0, &["proofing"]);
-    says(&world.say(&["policy", "list"]), 0, &["gone", "1 open case goes on"]);
+    check(&world.say(&["policy", "reload"]), 1, &["proofing", "needs_release"]);
+    check(&world.say(&["policy", "release", "proofing", "--reason", "replaced"]), 0, &["proofing"]);
+    check(&world.say(&["policy", "list"]), 0, &["gone", "1 open case goes on"]);
     // Every line has every key, for every state of a policy.
     let list = world.say(&["policy", "list", "--json"]).json();
     let keys = |line: &Value| line.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     let lines = list["items"].as_array().unwrap();
     assert!(lines.len() == 2 && lines.iter().all(|line| keys(line) == keys(&lines[0])), "{list}");
     let list = world.say(&["policy", "list"]);
-    says(
+    check(
         &list,
         0,
         &["proofing", "gone", "gone from the tree, 1 open case goes on", "the whole tree is active"],
     );
     let show = world.say(&["policy", "show", "proofing"]);
-    says(
+    check(
         &show,
         0,
         &["not active", "gone from the tree", "1 open case", "proofing/policy.yaml", "policy reload"],
     );
     let revision = show.out.lines().next().unwrap().split_whitespace().nth(1).unwrap().trim_end_matches(',');
     let revert = world.say(&["policy", "revert", "proofing", revision, "--reason", "it is needed"]);
-    says(&revert, 1, &["put its directory back", "proofd policy show proofing"]);
-    says(
+    check(&revert, 1, &["put its directory back", "proofd policy show proofing"]);
+    check(
         &world.say(&["policy", "show", "proofing", "--revision", "running"]),
         1,
         &["proofd policy show proofing"],
@@ -74,7 +74,7 @@ async fn a_removed_policy_is_listed_while_it_has_open_cases() {
     // Restoring the folder restores the policy, as the output announced.
     fs::rename(world.dir.path().join("aside"), world.policies().join("proofing")).unwrap();
     let back = world.say(&["policy", "reload"]);
-    says(&back, 0, &["active"]);
+    check(&back, 0, &["active"]);
     assert!(!back.out.contains("gone"), "{back:?}");
 }
 
@@ -83,8 +83,8 @@ async fn a_migration_lists_the_new_step_of_each_case() {
     let mut world = two().await;
     world.start();
     let wrong = world.say(&["case", "migrate", "--policy", "profing"]);
-    says(&wrong, 1, &["unknown policy profing", "did you mean `proofing`?"]);
-    says(&world.say(&["case", "migrate", "--policy", "proofing"]), 0, &["proofing has no open cases"]);
+    check(&wrong, 1, &["unknown policy profing", "did you mean `proofing`?"]);
+    check(&world.say(&["case", "migrate", "--policy", "proofing"]), 0, &["proofing has no open cases"]);
     let ada = world.registers("Ada");
     world.link(&ada).await;
     // The case already has the revision, so it cannot move.
@@ -97,7 +97,7 @@ async fn a_migration_lists_the_new_step_of_each_case() {
     assert_eq!(line["due_now"], world.case_of("Ada").await.unwrap()["due_at"], "{line}");
     let due = line["due_now"].as_str().unwrap().get(..10).unwrap();
     let said = world.say(&["case", "migrate", "--policy", "proofing"]);
-    says(&said, 1, &["proof  ", due, "cannot move: the case has this revision already"]);
+    check(&said, 1, &["proof  ", due, "cannot move: the case has this revision already"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,7 +69,7 @@ impl World {
     }
 
     /// Asserts the result of a reload in the API, the command's exit code and the metric.
-    pub async fn hears(&self, ok: bool) -> Value {
+    pub async fn reloads(&self, ok: bool) -> Value {
         let said = self.say(&["policy", "reload", "--json"]);
         assert_eq!(said.code, Some(i32::from(!ok)), "{said:?}");
         assert_eq!(said.json()["ok"], ok, "{said:?}");
@@ -144,13 +144,13 @@ async fn every_way_to_change_files_causes_a_reload() {
     ];
     let mut world = two("").await;
     world.start();
-    world.hears(true).await;
+    world.reloads(true).await;
     for (number, (what, change)) in changes.iter().enumerate() {
         let title = format!("Edition {number}");
         change(&world.policies(), &title);
         let expected = [("proofing", "active", title.as_str()), ("other", "active", "Proof of identity")];
         world.until_policies(what, &expected).await;
-        world.hears(true).await;
+        world.reloads(true).await;
     }
 }
 
@@ -184,7 +184,7 @@ async fn an_invalid_policy_keeps_its_last_revision_and_the_others_reload() {
         assert_eq!(revision(&list), revision(&before), "{what}");
         let place = &list["last_reload"]["diagnostics"][0]["place"];
         assert_eq!(place["file"], "proofing/policy.yaml", "{what}: {list}");
-        let report = world.hears(false).await;
+        let report = world.reloads(false).await;
         assert!(report["text"].as_str().unwrap().contains("proofing/policy.yaml"), "{what}: {report}");
         assert_eq!(world.metric("proofd_policies_not_active").await, 1.0);
         assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK, "{what}");
@@ -197,7 +197,7 @@ async fn an_invalid_policy_keeps_its_last_revision_and_the_others_reload() {
     // The write is completed: the daemon notices it without a command.
     fs::write(policy(&tree, "proofing"), &good).unwrap();
     world.until_verdict("recovery", true).await;
-    world.hears(true).await;
+    world.reloads(true).await;
     assert_eq!(world.metric("proofd_policies_not_active").await, 0.0);
 }
 
@@ -220,7 +220,7 @@ async fn a_missing_or_empty_tree_stops_no_policy() {
         let list = world.until_verdict(what, false).await;
         assert!(list["last_reload"]["problem"].is_string(), "{what}: {list}");
         assert_eq!(standing(&list, "proofing").1, "Proof of identity", "{what}: {list}");
-        world.hears(false).await;
+        world.reloads(false).await;
         assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK, "{what}");
         let person = world.registers(&format!("During{}", what.replace(' ', "")));
         world.link(&person).await;
@@ -232,7 +232,7 @@ async fn a_missing_or_empty_tree_stops_no_policy() {
         }
         fs::rename(&aside, &tree).unwrap();
         world.until_verdict(&format!("recovery from {what}"), true).await;
-        world.hears(true).await;
+        world.reloads(true).await;
     }
 }
 
@@ -293,13 +293,13 @@ async fn a_start_with_an_invalid_tree_runs_the_last_valid_revisions() {
         let list = world.get("/v1/policies").await;
         assert_eq!(list["last_reload"]["ok"], false, "{what}: {list}");
         assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK, "{what}");
-        world.hears(false).await;
+        world.reloads(false).await;
         let ada = world.registers("Ada");
         world.goes_through(&ada, passes()).await;
         world.until_closed(&ada, "approved").await;
         copy_tree(&aside, &tree);
         world.until_verdict("recovery", true).await;
-        world.hears(true).await;
+        world.reloads(true).await;
     }
 }
 
@@ -314,7 +314,7 @@ async fn a_first_start_without_a_valid_policy_waits_for_one() {
     let (status, why) = world.ask(Method::GET, "/readyz", "", None).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{why}");
     assert_eq!(standing(&world.get("/v1/policies").await, "proofing").0, "refused");
-    world.hears(false).await;
+    world.reloads(false).await;
     fs::write(policy(&tree, "proofing"), good).unwrap();
     world.until_verdict("the good tree", true).await;
     assert_eq!(world.ask(Method::GET, "/readyz", "", None).await.0, StatusCode::OK);
@@ -349,7 +349,7 @@ async fn all_or_nothing_rejects_every_edit_of_an_invalid_tree() {
     copy_tree(&tree.join("other"), &tree.join("fourth"));
     edit(&policy(&tree, "fourth"), "policy: other", "policy: fourth");
     fs::write(policy(&tree, "proofing"), good.replace("owner:", "ownr:")).unwrap();
-    let report = world.hears(false).await;
+    let report = world.reloads(false).await;
     let list = world.get("/v1/policies").await;
     for (name, expected) in [
         ("proofing", ("kept_last_good", "Proof of identity")),
@@ -369,7 +369,7 @@ async fn all_or_nothing_rejects_every_edit_of_an_invalid_tree() {
         ("fourth", "active", "Moved"),
     ];
     world.until_policies("the mended tree", &expected).await;
-    world.hears(true).await;
+    world.reloads(true).await;
 }
 
 const TESTS: &str = "tests_for: proofing
@@ -388,7 +388,7 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
     let tests = tree.join("proofing/tests.yaml");
     fs::write(&tests, TESTS).unwrap();
     world.start();
-    world.hears(true).await;
+    world.reloads(true).await;
     // The policy loads without errors, but its behavior is wrong.
     edit(&policy(&tree, "proofing"), "        - approve: registration\n", "");
     retitle(&tree, "other", "Moved");
@@ -396,7 +396,7 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
     let list = world.until_policies("an edit that lets nobody in", &expected).await;
     let told = &list["last_reload"]["diagnostics"][0];
     assert_eq!((&told["word"], &told["place"]["line"]), (&json!("test-failed"), &json!(7)), "{list}");
-    let report = world.hears(false).await;
+    let report = world.reloads(false).await;
     let text = report["text"].as_str().unwrap();
     assert!(
         text.contains("a good proof lets the person in") && text.contains("proofing/tests.yaml:7"),
@@ -410,7 +410,7 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
     // Tests are not part of the revision, but an edit of them alone is still checked.
     edit(&tests, "did: [approve registration]", "did: []");
     world.until_verdict("tests that want what the policy does", true).await;
-    world.hears(true).await;
+    world.reloads(true).await;
     fs::write(&tests, "tests_for: [").unwrap();
     world.until_verdict("tests that cannot be read", false).await;
 }
@@ -419,12 +419,12 @@ async fn a_revision_whose_tests_fail_is_not_activated() {
 async fn the_last_policy_can_be_removed_and_a_missing_tree_removes_none() {
     let mut world = two("reload: {park: []}\n").await;
     world.start();
-    world.hears(true).await;
+    world.reloads(true).await;
     let (tree, aside) = (world.policies(), world.dir.path().join("aside"));
     // A lost mount leaves an empty directory.
     fs::rename(&tree, &aside).unwrap();
     fs::create_dir(&tree).unwrap();
-    world.hears(false).await;
+    world.reloads(false).await;
     let (status, ready) = world.ask(Method::GET, "/readyz", "", None).await;
     let ready = ready.as_str().unwrap().to_owned();
     assert_eq!(status, StatusCode::OK, "{ready}");
@@ -437,13 +437,13 @@ async fn the_last_policy_can_be_removed_and_a_missing_tree_removes_none() {
         assert!(ready.contains(says), "{says}: {ready}");
     }
     fs::remove_dir(&tree).unwrap();
-    world.hears(false).await;
+    world.reloads(false).await;
     let (_, again) = world.ask(Method::GET, "/readyz", "", None).await;
     assert!(again.as_str().unwrap().contains("failed: No such file"), "{again}");
     let since = |text: &str| text.split(" UTC").next().map(str::to_owned);
     assert_eq!(since(&ready), since(again.as_str().unwrap()), "since when it is so");
     fs::rename(&aside, &tree).unwrap();
-    world.hears(true).await;
+    world.reloads(true).await;
     let (_, ready) = world.ask(Method::GET, "/readyz", "", None).await;
     assert!(!ready.as_str().unwrap().contains("keep running"), "{ready}");
     // Both policies are removed; shared files stay.

@@ -16,7 +16,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("I2", i2_every_case_has_ended_as_the_vendor_said),
     ("I3", i3_approved_only_with_a_pass_of_its_own_session),
     ("I4", i4_nothing_is_done_twice),
-    ("I5", i5_nobody_is_deleted_who_was_let_in),
+    ("I5", i5_approved_people_are_not_deleted),
     ("I6", i6_a_mail_has_one_copy_and_one_more_for_each_attempt_in_doubt),
     ("I7", i7_one_session_is_delivered_for_a_start),
     ("I8", i8_the_journal_holds_and_says_what_is_done_before_it_is_done),
@@ -136,7 +136,7 @@ fn i4_nothing_is_done_twice(evidence: &Evidence) -> Vec<String> {
 }
 
 /// Reads the provider's deletions: no deleted record was in the approved state.
-fn i5_nobody_is_deleted_who_was_let_in(evidence: &Evidence) -> Vec<String> {
+fn i5_approved_people_are_not_deleted(evidence: &Evidence) -> Vec<String> {
     let deleted = evidence.applied(PROVIDER, "user.delete");
     let wrong = deleted.filter(|one| one.detail["state"] == 1);
     wrong.map(|one| format!("user {} was deleted though approved", one.subject)).collect()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::world::inside::Inside;
-use crate::world::past::is_the_very_past;
+use crate::world::past::reproduces_the_record;
 use crate::world::people::{forges, other_name, passes};
 use crate::world::{copy_tree, edit};
 use chrono::TimeDelta;
@@ -103,7 +103,7 @@ fn loaded(files: &Files) -> Arc<Policy> {
 }
 
 /// An edit and its effects: for each, least and most before and after, and the number of additional people.
-struct Told {
+struct Expected {
     what: &'static str,
     edits: &'static [(&'static str, &'static str)],
     effects: &'static [(&'static str, &'static str, &'static str, &'static str)],
@@ -112,9 +112,15 @@ struct Told {
     unknown: usize,
 }
 
-const EDITS: &[Told] = &[
-    Told { what: "a new title", edits: &[("title: Your", "title: A")], effects: &[], ends: &[], unknown: 0 },
-    Told {
+const EDITS: &[Expected] = &[
+    Expected {
+        what: "a new title",
+        edits: &[("title: Your", "title: A")],
+        effects: &[],
+        ends: &[],
+        unknown: 0,
+    },
+    Expected {
         what: "a day to answer",
         edits: &[
             ("answer_within: 14d", "answer_within: 1d"),
@@ -126,14 +132,14 @@ const EDITS: &[Told] = &[
         ends: &[("Fay", "waiting at proof", "expired, in grace"), ("Ben", "approved", "expired, in grace")],
         unknown: 0,
     },
-    Told {
+    Expected {
         what: "another month to answer",
         edits: &[("answer_within: 14d", "answer_within: 44d")],
         effects: &[("delete", "2", "1 to 2", "0")],
         ends: &[("Dora", "expired", "unknown")],
         unknown: 1,
     },
-    Told {
+    Expected {
         what: "fraud goes to the desk",
         edits: &[
             ("            fraud:\n", "            fraud:\n              - do: desk_review\n"),
@@ -146,7 +152,7 @@ const EDITS: &[Told] = &[
         ends: &[("Cem", "rejected", "unknown")],
         unknown: 1,
     },
-    Told {
+    Expected {
         what: "partners are trusted",
         edits: &[("trusted_domains: [example.com]", "trusted_domains: [example.com, partner.test]")],
         effects: &[("delete", "2", "0", "0")],
@@ -162,8 +168,8 @@ const EDITS: &[Told] = &[
     },
 ];
 
-fn check(past: &PolicyPast, told: &Told) {
-    let what = told.what;
+fn check(past: &PolicyPast, edit: &Expected) {
+    let what = edit.what;
     let shown: Vec<_> = past
         .items
         .iter()
@@ -175,13 +181,13 @@ fn check(past: &PolicyPast, told: &Told) {
             (first, words(&item.before), words(&item.after))
         })
         .collect();
-    let same = shown.len() == told.ends.len()
-        && shown.iter().zip(told.ends).all(|(one, (name, before, after))| {
+    let same = shown.len() == edit.ends.len()
+        && shown.iter().zip(edit.ends).all(|(one, (name, before, after))| {
             one.0 == *name && one.1.starts_with(before) && one.2.starts_with(after)
         });
     assert!(same, "{what}: {shown:#?}");
-    assert_eq!(past.unknown, told.unknown, "{what}: {shown:#?}");
-    for (word, before, after, newly) in told.effects {
+    assert_eq!(past.unknown, edit.unknown, "{what}: {shown:#?}");
+    for (word, before, after, newly) in edit.effects {
         let effect = past.effects.iter().find(|effect| effect.what.word() == *word).unwrap();
         let times = (effect.times.before.to_string(), effect.times.after.to_string());
         assert_eq!(
@@ -195,15 +201,15 @@ fn check(past: &PolicyPast, told: &Told) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_back_test_reproduces_the_record_and_lists_changed_results() {
     let inside = weeks().await;
-    is_the_very_past(inside.engine());
+    reproduces_the_record(inside.engine());
     let engine = inside.engine();
     let before = engine.active().set.policies.get(POLICY).cloned();
-    for told in EDITS {
-        let after = Some(loaded(&tree_with(told.edits)));
+    for edit in EDITS {
+        let after = Some(loaded(&tree_with(edit.edits)));
         let edited = Edited::new(POLICY, before.clone(), after);
         let foreseen =
             engine.rollout().back_tester.run(&[edited], &engine.active().set, &|_| {}, &|| true).unwrap();
-        check(&foreseen.policies[POLICY], told);
+        check(&foreseen.policies[POLICY], edit);
     }
     let plan: Plan = engine.migrations().plan(&tree_with(EDITS[1].edits), &|_| {}, &|| true).unwrap();
     let names: BTreeSet<_> = plan.policies.iter().map(|plan| plan.policy.as_str()).collect();
@@ -341,7 +347,7 @@ async fn a_back_test_walks_policies_that_react_to_the_edited_one() {
         inside.comes("the approval", approved).await;
     }
     inside.pass(DAY * 5, HOUR).await;
-    is_the_very_past(inside.engine());
+    reproduces_the_record(inside.engine());
     let engine = inside.engine();
     // Without its proof no registration is approved; the file itself can delete none.
     let edits = [

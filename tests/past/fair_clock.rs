@@ -1,7 +1,7 @@
 //! Time lost in an outage of a vendor or the daemon, or by a temporarily wrong clock, is given back. The engine runs in
 //! the test with the shipped policies, on a clock that the test advances.
 use crate::world::inside::Inside;
-use crate::world::past::is_the_very_past;
+use crate::world::past::reproduces_the_record;
 use chrono::TimeDelta;
 use proofd::api::journal::{Entry, Note};
 use proofd::model::{CaseId, Timestamp};
@@ -129,7 +129,7 @@ async fn a_deadline_during_an_outage_moves_by_its_length() {
         ("in_grace", Some(EXPIRED))
     );
     assert_eq!(ada.deletions(&inside), 0);
-    is_the_very_past(inside.engine());
+    reproduces_the_record(inside.engine());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +167,7 @@ async fn days_without_the_daemon_are_credited() {
     assert_eq!((ada.state(&inside).as_str(), ada.deletions(&inside)), ("in_grace", 0));
     inside.pass(TimeDelta::days(3), HOUR).await;
     assert_eq!((ada.state(&inside).as_str(), ada.deletions(&inside)), ("closed", 1));
-    is_the_very_past(inside.engine());
+    reproduces_the_record(inside.engine());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +183,7 @@ async fn a_short_stop_is_not_credited() {
         inside.settle().await;
     }
     assert_eq!((ada.due(&inside), ada.given_back(&inside)), (deadline, TimeDelta::zero()));
-    is_the_very_past(inside.engine());
+    reproduces_the_record(inside.engine());
 }
 
 /// The error of a temporarily wrong clock.
@@ -235,7 +235,7 @@ async fn a_briefly_wrong_clock_causes_no_effect_and_no_mail() {
     assert_eq!((forger.state(&inside).as_str(), forger.deletions(&inside)), ("in_grace", 0));
     inside.pass(HOUR * 2, HOUR).await;
     assert_eq!((forger.state(&inside).as_str(), forger.deletions(&inside)), ("closed", 1));
-    is_the_very_past(inside.engine());
+    reproduces_the_record(inside.engine());
 }
 
 fn rejected() -> Script {
@@ -266,7 +266,7 @@ async fn suspended_time_of_the_machine_is_credited() {
     assert_eq!(ada.mails(&inside), [INVITED, REMINDED, REMINDED, LAST_CALL]);
     inside.pass(TimeDelta::days(1), HOUR).await;
     assert_eq!(ada.state(&inside), "in_grace");
-    is_the_very_past(inside.engine());
+    reproduces_the_record(inside.engine());
 }
 
 /// Starts with a clock that is weeks ahead and is set back while the daemon runs or while it is stopped.
@@ -320,7 +320,7 @@ async fn check_a_start_with_a_clock_ahead(stopped: bool) {
     assert_eq!(ada.state(&inside), "waiting");
     inside.pass(HOUR * 3, HOUR).await;
     assert_eq!((ada.state(&inside).as_str(), ada.deletions(&inside)), ("in_grace", 0));
-    is_the_very_past(inside.engine());
+    reproduces_the_record(inside.engine());
 }
 
 #[tokio::test(flavor = "multi_thread")]

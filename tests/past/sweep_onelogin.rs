@@ -115,7 +115,7 @@ async fn the_quarterly_sweep_covers_everyone() {
         assert!(last <= left.or(last), "somebody more overdue was left");
         proven += changed.len();
         waited += due.len() - changed.len();
-        crate::world::past::is_the_very_past(&town.engine);
+        crate::world::past::reproduces_the_record(&town.engine);
         town.stop().await;
     }
     println!("proven={proven} waited={waited}");

@@ -13,7 +13,7 @@ use proofd::trial::What;
 use proofd::trial::past::walk;
 
 /// Asserts that a back-test with the running policies reproduces every journal of the daemon byte for byte.
-pub fn is_the_very_past(engine: &Engine) {
+pub fn reproduces_the_record(engine: &Engine) {
     let running: Vec<Arc<Policy>> = engine.active().set.policies.values().cloned().collect();
     let edited: Vec<Edited> = running
         .iter()

@@ -15,7 +15,7 @@ use crate::policy::Policy;
 
 /// A case's reaction to an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum Reaction {
     Joined,
     /// The event ended the case.
     Cancelled,
@@ -23,7 +23,7 @@ pub enum Heard {
     Ignored,
 }
 
-impl Heard {
+impl Reaction {
     pub(super) fn verdict(self) -> Verdict {
         match self {
             Self::Joined => Verdict::Joined,
@@ -42,7 +42,7 @@ pub struct AskEchoes {
 impl AskEchoes {
     /// Returns the account.
     pub fn person(&self) -> String {
-        self.intake.whom.person()
+        self.intake.subject.person()
     }
 
     pub fn answer<'a>(self, known: impl IntoIterator<Item = (&'a CaseId, &'a Echo)>) -> Step {
@@ -67,7 +67,7 @@ pub struct AskConcerned {
 
 impl AskConcerned {
     pub fn about(&self) -> &SubjectRef {
-        &self.intake.whom
+        &self.intake.subject
     }
 
     pub fn answer<'a>(self, open: impl IntoIterator<Item = (&'a Case, &'a Arc<Policy>)>) -> Step {
@@ -99,7 +99,7 @@ pub(super) enum Of {
 impl AskCases {
     pub fn about(&self) -> SubjectRef {
         match &self.of {
-            Of::Left(_) => self.intake.whom.clone(),
+            Of::Left(_) => self.intake.subject.clone(),
             Of::Policy(looked) => looked.subject.reference(),
         }
     }
@@ -153,18 +153,18 @@ pub(super) enum After {
 }
 
 impl AskJoin {
-    pub fn answer(self, heard: Heard) -> Step {
+    pub fn answer(self, reaction: Reaction) -> Step {
         let Self { mut intake, case, event, after } = self;
         match after {
             After::Cause(cause) if gone(&event) => Step::Cases(AskCases { intake, of: Of::Left(cause) }),
             After::Cause(cause) => Step::Done(Decision::OwnChange(cause)),
             After::Cases { policy, rest, cause } => {
                 if let Some(policy) = policy {
-                    intake.note(policy, Answer::Reached(case, heard));
+                    intake.note(policy, Answer::Reached(case, reaction));
                 }
                 join(intake, rest, cause)
             }
-            After::Taken(policy) => intake.answered(policy, Answer::Reached(case, heard)),
+            After::Taken(policy) => intake.answered(policy, Answer::Reached(case, reaction)),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::model::{CaseId, Event, Failure, Subject, SubjectKind, SubjectRef, Tim
 use crate::policy::tree::{Standing, Sweep};
 use crate::policy::{Mode, Policy, PolicySet};
 
-pub use event::{AskCases, AskConcerned, AskEchoes, AskJoin, Heard};
+pub use event::{AskCases, AskConcerned, AskEchoes, AskJoin, Reaction};
 pub use opening::{AskOpen, AskPerson, AskTaken, Lookup, Taken};
 pub use sweep::{AskFirstSeen, AskOpened};
 
@@ -86,7 +86,7 @@ pub enum Answer {
     Shadow(Box<Opening>),
     /// A manual start or a sweep met an open case.
     AlreadyOpen(CaseId),
-    Reached(CaseId, Heard),
+    Reached(CaseId, Reaction),
     /// The open case cannot be read.
     Gone(CaseId),
     /// The same opening opened a case before.
@@ -141,7 +141,7 @@ impl Answer {
             Self::Where(_) => Verdict::Where,
             Self::CouldNotDecide(_) => Verdict::CouldNotDecide,
             Self::Shadow(_) => Verdict::Shadow,
-            Self::Reached(_, heard) => heard.verdict(),
+            Self::Reached(_, reaction) => reaction.verdict(),
             Self::Gone(_) => Verdict::Gone,
             Self::Duplicate => Verdict::Duplicate,
             Self::Opened(_) => Verdict::Opened,
@@ -153,7 +153,7 @@ impl Answer {
         match self {
             Self::NotAsked(why) => why.sentence(policy),
             Self::NoSubject(why) => why.clone(),
-            Self::Unknown(whom) => format!("it is not known how {whom} was"),
+            Self::Unknown(subject) => format!("it is not known how {subject} was"),
             Self::Disabled => String::new(),
             Self::NotDue(Standing::Never) => "the person is never due".to_owned(),
             Self::NotDue(Standing::Due(_) | Standing::NotYet(_) | Standing::Unseen) => {
@@ -174,7 +174,7 @@ impl Answer {
 #[derive(Debug)]
 struct Intake {
     by: OpenedBy,
-    whom: SubjectRef,
+    subject: SubjectRef,
     modes: Modes,
     /// How often the event was deferred.
     attempts: u32,
@@ -232,12 +232,18 @@ pub fn offer(policy: &Arc<Policy>, event: Event, subject: Subject, modes: Modes,
 }
 
 /// Starts the intake of a manual start.
-pub fn by_hand(policy: &Arc<Policy>, whom: SubjectRef, by: OpenedBy, modes: Modes, now: Timestamp) -> Step {
+pub fn by_hand(
+    policy: &Arc<Policy>,
+    subject: SubjectRef,
+    by: OpenedBy,
+    modes: Modes,
+    now: Timestamp,
+) -> Step {
     let no = match policy.manual() {
-        true => NotAsked::of_person(policy, Some(whom.kind), &whom.source),
+        true => NotAsked::of_person(policy, Some(subject.kind), &subject.source),
         false => Some(NotAsked::NotByHand),
     };
-    Intake::of_one(policy, whom, by, modes, now).unless(no, policy)
+    Intake::of_one(policy, subject, by, modes, now).unless(no, policy)
 }
 
 /// Starts the intake of one person of a sweep. `thorough`: evaluates all conditions, to report every objection.
@@ -245,15 +251,15 @@ pub fn by_sweep(
     policy: &Arc<Policy>,
     sweep: &Arc<Sweep>,
     nominal: Timestamp,
-    whom: SubjectRef,
+    subject: SubjectRef,
     modes: Modes,
     thorough: bool,
     now: Timestamp,
 ) -> Step {
-    let no = NotAsked::of_person(policy, Some(whom.kind), &whom.source);
+    let no = NotAsked::of_person(policy, Some(subject.kind), &subject.source);
     let by = OpenedBy::Sweep { schedule: sweep.schedule.clone(), nominal };
     let sweeping = Some(Sweeping { sweep: Arc::clone(sweep), nominal, thorough });
-    let intake = Intake { sweeping, ..Intake::of_one(policy, whom, by, modes, now) };
+    let intake = Intake { sweeping, ..Intake::of_one(policy, subject, by, modes, now) };
     intake.unless(no, policy)
 }
 
@@ -266,7 +272,7 @@ impl Intake {
         now: Timestamp,
     ) -> Self {
         Self {
-            whom: event.subject.clone(),
+            subject: event.subject.clone(),
             by: OpenedBy::Event(event),
             modes,
             attempts,
@@ -278,9 +284,9 @@ impl Intake {
         }
     }
 
-    fn of_one(policy: &Arc<Policy>, whom: SubjectRef, by: OpenedBy, modes: Modes, now: Timestamp) -> Self {
+    fn of_one(policy: &Arc<Policy>, subject: SubjectRef, by: OpenedBy, modes: Modes, now: Timestamp) -> Self {
         Self {
-            whom,
+            subject,
             by,
             modes,
             attempts: 0,
@@ -325,8 +331,8 @@ impl Intake {
             self.people.insert(policy.subject, known.clone());
             return self.met(policy, known);
         }
-        let whom = SubjectRef { kind: policy.subject, ..self.whom.clone() };
-        Step::Person(AskPerson { intake: self, policy, event, whom })
+        let subject = SubjectRef { kind: policy.subject, ..self.subject.clone() };
+        Step::Person(AskPerson { intake: self, policy, event, subject })
     }
 
     fn met(self: Box<Self>, policy: Arc<Policy>, known: Known) -> Step {
@@ -335,8 +341,8 @@ impl Intake {
             Known::Person(subject) => self.offered(policy, *subject),
             Known::Never(why) => self.answered(policy, Answer::NoSubject(why)),
             Known::Unknown => {
-                let whom = SubjectRef { kind: policy.subject, ..self.whom.clone() };
-                self.answered(policy, Answer::Unknown(whom))
+                let subject = SubjectRef { kind: policy.subject, ..self.subject.clone() };
+                self.answered(policy, Answer::Unknown(subject))
             }
         }
     }
@@ -353,7 +359,7 @@ impl Intake {
             Some(Known::Never(_) | Known::Unknown) | None => None,
         };
         // Nearly all events are about the person that was read.
-        let about = read.filter(|about| *about != self.whom);
+        let about = read.filter(|about| *about != self.subject);
         self.answers.push(Answered { policy, about, answer });
     }
 

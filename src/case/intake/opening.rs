@@ -18,7 +18,7 @@ pub struct AskPerson {
     pub(super) policy: Arc<Policy>,
     /// The event, if the read is for one.
     pub event: Option<Event>,
-    pub whom: SubjectRef,
+    pub subject: SubjectRef,
 }
 
 /// The result of a lookup.
@@ -41,7 +41,7 @@ impl AskPerson {
 
     /// Continues with a lookup. `now`: the time of the read.
     pub fn answer(self, lookup: Lookup, now: Timestamp) -> Step {
-        let Self { mut intake, policy, event, whom } = self;
+        let Self { mut intake, policy, event, subject } = self;
         intake.now = now;
         let known = match (lookup, event) {
             (Lookup::Later(failure), _) => return Step::Done(Decision::Later(failure)),
@@ -53,7 +53,9 @@ impl AskPerson {
                 Found::Never(why) => Known::Never(why),
             },
             (Lookup::Read(Some(person)), None) => Known::Person(Box::new(person)),
-            (Lookup::Read(None), None) => Known::Never(format!("the identity provider does not have {whom}")),
+            (Lookup::Read(None), None) => {
+                Known::Never(format!("the identity provider does not have {subject}"))
+            }
         };
         intake.people.insert(policy.subject, known.clone());
         intake.met(policy, known)
@@ -62,7 +64,7 @@ impl AskPerson {
 
 impl Intake {
     /// Returns the policy's answer to an opening, in its mode or as enforced.
-    pub(super) fn says(&self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Offered {
+    pub(super) fn offer(&self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Offered {
         match self.modes {
             Modes::AsWritten => offer(policy, event, subject, self.now),
             Modes::AllEnforced => offer_enforced(policy, event, subject, self.now),
@@ -71,7 +73,7 @@ impl Intake {
 
     pub(super) fn offered(self: Box<Self>, policy: Arc<Policy>, subject: Subject) -> Step {
         let event = self.event_for(&policy);
-        let answer = match self.says(&policy, event.as_ref(), &subject) {
+        let answer = match self.offer(&policy, event.as_ref(), &subject) {
             Offered::Opens(key) => {
                 let by = event.map_or_else(|| self.by.clone(), OpenedBy::Event);
                 let opening = Opening { subject, by, key };

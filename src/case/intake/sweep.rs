@@ -159,7 +159,7 @@ impl Intake {
         let thorough = self.sweeping.as_ref().is_some_and(|sweeping| sweeping.thorough);
         let mut key = None;
         if thorough || objections.is_empty() {
-            match self.says(&policy, None, &subject) {
+            match self.offer(&policy, None, &subject) {
                 Offered::Opens(of) | Offered::Shadow(of) => key = Some(of),
                 Offered::Disabled => objections.push(Answer::Disabled),
                 Offered::Clause(stopped) => objections.push(Answer::Clause(stopped)),

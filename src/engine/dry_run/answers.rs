@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::case::intake::{Answer as Said, Decision, Heard, Lookup, Step, Taken};
+use crate::case::intake::{Answer as Said, Decision, Lookup, Reaction, Step, Taken};
 use crate::case::{Input, advance};
 use crate::model::{CaseId, Event, FailureKind, Subject, SubjectRef};
 use crate::policy::given::put_over;
@@ -72,13 +72,13 @@ impl DryRuns {
                 ask.answer(&open)
             }
             Step::Join(ask) => {
-                let heard = self.would_hear(&ask.case, &ask.event, dry)?;
-                ask.answer(heard)
+                let reaction = self.would_react(&ask.case, &ask.event, dry)?;
+                ask.answer(reaction)
             }
             Step::Person(ask) => {
                 let recorded = matches!(round.about, About::Recorded(_));
                 let event = dry.event.filter(|_| recorded);
-                let mut person = self.person(&ask.whom, event, round).await?;
+                let mut person = self.person(&ask.subject, event, round).await?;
                 if let Some(person) = &mut person {
                     put_over(&mut person.fields, &round.dry_run.person);
                 }
@@ -108,9 +108,9 @@ impl DryRuns {
     }
 
     /// Returns the result that an event would have in an open case.
-    fn would_hear(&self, id: &CaseId, event: &Event, dry: &mut Dry<'_>) -> Result<Heard, Untried> {
-        let Some(case) = self.store.case(id)? else { return Ok(Heard::Ignored) };
-        let Ok(policy) = self.cases.policy_of(&case) else { return Ok(Heard::Ignored) };
+    fn would_react(&self, id: &CaseId, event: &Event, dry: &mut Dry<'_>) -> Result<Reaction, Untried> {
+        let Some(case) = self.store.case(id)? else { return Ok(Reaction::Ignored) };
+        let Ok(policy) = self.cases.policy_of(&case) else { return Ok(Reaction::Ignored) };
         let known = self
             .cases
             .known_of(&case.subject, Some(&case))
@@ -118,12 +118,12 @@ impl DryRuns {
         let facts = self.cases.facts(known, self.clock.now(), BTreeSet::new());
         let here = self.cases.here(&facts);
         Ok(match advance(case, &policy, Input::Event(event.clone()), &here) {
-            Ok(after) if after.case.is_closed() => Heard::Cancelled,
+            Ok(after) if after.case.is_closed() => Reaction::Cancelled,
             Ok(after) => {
                 dry.restarts = after.case.event.is_some_and(|by| by.key == event.key);
-                Heard::Joined
+                Reaction::Joined
             }
-            Err(_) => Heard::Ignored,
+            Err(_) => Reaction::Ignored,
         })
     }
 

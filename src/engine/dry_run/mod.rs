@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::api::all;
 use crate::api::bounds::EventLimit;
 use crate::api::explain::{Answer, DryRun, DryRunAnswer, DryRunLine, Explained, Occasion, Then};
-use crate::case::intake::{self, Answer as Said, Heard, Modes, NotAsked, asked_about};
+use crate::case::intake::{self, Answer as Said, Modes, NotAsked, Reaction, asked_about};
 use crate::case::{Decidable, OpenedBy, Stopped, decidable};
 use crate::model::{Clock, Event, Fields, Origin, Subject, SubjectKind, Timestamp, Verdict};
 use crate::policy::diagnostic::{once, render};
@@ -355,19 +355,19 @@ impl DryRuns {
                 (by_mode(policy, Answer::WouldOpen), "a case would open".to_owned(), None)
             }
             Said::Opened(id) => (Answer::Opened, format!("the event opened the open case {id}"), Some(id)),
-            Said::Reached(id, Heard::Joined) if dry.restarts => {
+            Said::Reached(id, Reaction::Joined) if dry.restarts => {
                 let says = format!("the open case {id} would close and a new one open");
                 (by_mode(policy, Answer::WouldRestart), says, Some(id))
             }
-            Said::Reached(id, Heard::Joined) => {
+            Said::Reached(id, Reaction::Joined) => {
                 let says = format!("the event would join the open case {id}");
                 (by_mode(policy, Answer::WouldJoin), says, Some(id))
             }
-            Said::Reached(id, Heard::Cancelled) => {
+            Said::Reached(id, Reaction::Cancelled) => {
                 let says = format!("the event would close the open case {id}");
                 (by_mode(policy, Answer::WouldCancel), says, Some(id))
             }
-            Said::Reached(id, Heard::Ignored) => {
+            Said::Reached(id, Reaction::Ignored) => {
                 (Answer::Ignored, Verdict::Ignored.sentence(id.as_str()), Some(id))
             }
             Said::AlreadyOpen(id) => {

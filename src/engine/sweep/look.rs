@@ -53,7 +53,7 @@ impl Sweeps {
         // More people than can be opened: some turn out not to be due when they are read again.
         let room = sweep.at_most.unwrap_or(MOST).saturating_mul(2) as usize;
         let mut picked = Picked::new(room, run.nominal);
-        let listed = told_by_a_list(&policy.condition);
+        let listed = reads_only_listed_fields(&policy.condition);
         let (steps, this_case) = (Fields::new(), no_case(&policy));
         let mut look = Look { policy: &policy, sweep: &sweep, listed, steps, this_case, now: self.now() };
         let mut met = Met::default();
@@ -198,7 +198,7 @@ pub(in crate::engine) fn standing(
 }
 
 /// Returns whether a condition reads only fields that a list of people contains.
-fn told_by_a_list(condition: &Condition) -> bool {
+fn reads_only_listed_fields(condition: &Condition) -> bool {
     let untold = |field: Option<&str>| matches!(field, None | Some("manager"));
     !condition.looks().iter().any(|look| look.root == "user" && untold(look.field.as_deref()))
 }

@@ -31,7 +31,7 @@ impl From<script::Seen> for Seen {
 
 impl From<script::Edit> for EditLine {
     fn from(edit: script::Edit) -> Self {
-        let says = edit.said();
+        let says = edit.text();
         let script::Edit { path, is, needs, than, setting } = edit;
         Self { path, is, needs: needs.into(), than, setting, says }
     }

@@ -187,11 +187,11 @@ fn covered(field: &str, shown: &BTreeSet<String>) -> bool {
 
 /// Describes a queue, with the details of its team that differ from another queue.
 fn desk(desk: &Desk, other: &Desk) -> String {
-    let mut said = desk.queue.clone();
+    let mut written = desk.queue.clone();
     if desk.team != other.team {
-        said.push_str(&format!(" (team {}, {})", desk.team, desk.mail));
+        written.push_str(&format!(" (team {}, {})", desk.team, desk.mail));
     } else if desk.mail != other.mail {
-        said.push_str(&format!(" ({})", desk.mail));
+        written.push_str(&format!(" ({})", desk.mail));
     }
-    said
+    written
 }

@@ -23,7 +23,7 @@ pub(super) struct Details {
     /// The address for objections and stuck cases.
     pub owner: Option<String>,
     /// The teams that get mail, and their addresses.
-    pub told: BTreeMap<String, String>,
+    pub team_mails: BTreeMap<String, String>,
     /// The teams that get mail or decide, and the endpoints through which they are called.
     pub called: BTreeMap<String, Option<String>>,
     pub if_missed: Vec<IfMissed>,
@@ -192,7 +192,7 @@ pub(super) fn of(policy: &Policy, known: &Known) -> Details {
             Some(team) => people.teams.get(team).map(|team| team.mail.clone()),
             None => Some(policy.owner.clone()),
         },
-        told: told(policy),
+        team_mails: team_mails(policy),
         called: endpoints(policy),
         addresses: policy.templates.addresses(),
         if_missed: policy.sweeps().map(|sweep| sweep.if_missed).collect(),
@@ -246,7 +246,7 @@ fn panel(people: &People, review: &Review) -> Panel {
     }
 }
 
-fn told(policy: &Policy) -> BTreeMap<String, String> {
+fn team_mails(policy: &Policy) -> BTreeMap<String, String> {
     let mail = |team: &str| Some((team.to_owned(), policy.people.teams.get(team)?.mail.clone()));
     readers(policy).into_iter().filter_map(mail).collect()
 }
@@ -364,7 +364,7 @@ fn calls(texts: &[String], scripts: &BTreeMap<String, String>, path: &str) -> bo
 
 /// Returns code without comments, and without spaces outside of texts: its behavior is the same.
 pub(super) fn bare(code: &str) -> String {
-    let (mut said, mut rest) = (String::new(), code);
+    let (mut written, mut rest) = (String::new(), code);
     while let Some(c) = rest.chars().next() {
         let end = match c {
             '/' if rest.starts_with("//") => {
@@ -380,17 +380,17 @@ pub(super) fn bare(code: &str) -> String {
                 rest = rest.trim_start();
                 let part = |c: char| c.is_alphanumeric() || c == '_';
                 // Two adjacent words stay separate.
-                if said.ends_with(part) && rest.starts_with(part) {
-                    said.push(' ');
+                if written.ends_with(part) && rest.starts_with(part) {
+                    written.push(' ');
                 }
                 continue;
             }
             c => c.len_utf8(),
         };
-        said.push_str(&rest[..end]);
+        written.push_str(&rest[..end]);
         rest = &rest[end..];
     }
-    said
+    written
 }
 
 /// Returns the length of a quoted text with its quotes.

@@ -281,7 +281,7 @@ fn ways(effect: &Effect, old: &Way, new: &Way, changes: &mut Vec<Change>) {
     let mut push = |how: String, graver, gives_less| {
         let what = format!("{}: {}", effect.to, new.line());
         let change = changed(Kind::Path(effect.verb), &what, how);
-        let along = Some((effect.whom().to_owned(), new.line()));
+        let along = Some((effect.target().to_owned(), new.line()));
         let verb = Some(effect.verb);
         changes.push(Change { verb, graver, along, unproven: new.unproven, gives_less, ..change });
     };
@@ -332,7 +332,7 @@ fn of_way(sign: Sign, effect: &Effect, way: &Way) -> Change {
         what: format!("{}: {line}", effect.to),
         how: how.join(", "),
         graver: sign == Sign::Added,
-        along: Some((effect.whom().to_owned(), line)),
+        along: Some((effect.target().to_owned(), line)),
         unproven: way.unproven,
         gives_less: false,
     }

@@ -11,7 +11,7 @@
 //! | `bounds` | limits, and their comparison |
 //! | `diff` | the difference between the effects of two revisions |
 //! | `details` | what is compared and not shown |
-//! | `trail`, `heard` | the steps before an effect, and the mail that the person has received by then |
+//! | `trail`, `notified` | the steps before an effect, and the mail that the person has received by then |
 //! | `pairing` | the pairs of corresponding steps of two revisions |
 //! | `gate` | which edits a person must release first |
 //! | `show` | the text form of sheets and differences |
@@ -21,7 +21,7 @@ mod bounds;
 mod details;
 mod diff;
 mod gate;
-pub(in crate::policy) mod heard;
+pub(in crate::policy) mod notified;
 mod opens;
 mod pairing;
 mod paths;
@@ -53,7 +53,7 @@ pub fn gives_access(action: EffectKind) -> bool {
 
 /// Reports whether edits of the policy matter: it takes, gives, requests proof or withholds.
 pub fn matters(policy: &Policy) -> bool {
-    reachable(policy, policy.graph.first).iter().any(|action| action.nature() != Nature::Tells)
+    reachable(policy, policy.graph.first).iter().any(|action| action.nature() != Nature::Notifies)
 }
 
 /// All effects that a policy can have.
@@ -160,7 +160,7 @@ pub struct Way {
     body: Vec<String>,
     /// The mail that the person has received before it.
     #[serde(skip)]
-    heard: heard::Heard,
+    notified: notified::Notified,
 }
 
 /// What a path has proven about the person's identity.
@@ -244,7 +244,7 @@ impl Effect {
     }
 
     /// Returns the target, without the attributes that it writes in another system.
-    fn whom(&self) -> &str {
+    fn target(&self) -> &str {
         let named = self.does(EffectKind::CreateUser) || self.does(EffectKind::UpdateUser);
         self.to.split_once(": ").filter(|_| named).map_or(&self.to, |(system, _)| system)
     }

@@ -9,7 +9,7 @@ use crate::policy::tree::{Effect, Policy, Recipient, Step, StepIndex, Verb};
 
 /// The mail that the person has received since the last request for proof; more is greater.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::policy) enum Heard {
+pub(in crate::policy) enum Notified {
     #[default]
     Nothing,
     /// A mail.
@@ -19,13 +19,13 @@ pub(in crate::policy) enum Heard {
 }
 
 /// Returns every deletion and rejection with the mail before it; the path with the least mail comes first.
-pub(in crate::policy) fn of_ends(policy: &Policy) -> Vec<(&Step, Heard)> {
+pub(in crate::policy) fn of_ends(policy: &Policy) -> Vec<(&Step, Notified)> {
     let graph = &policy.graph;
-    let spots = graph.walk(graph.first, Heard::default(), |at, before, _| {
+    let spots = graph.walk(graph.first, Notified::default(), |at, before, _| {
         Some(policy.step(at).map_or(*before, |step| after(policy, step, *before)))
     });
-    let found: BTreeSet<(StepIndex, Heard)> = spots.into_iter().collect();
-    let end = |(at, before): (StepIndex, Heard)| {
+    let found: BTreeSet<(StepIndex, Notified)> = spots.into_iter().collect();
+    let end = |(at, before): (StepIndex, Notified)| {
         let step = policy.step(at).filter(|step| is_end(step))?;
         Some((step, around(policy, step, before)))
     };
@@ -38,18 +38,18 @@ pub(in crate::policy) fn is_end(step: &Step) -> bool {
 }
 
 /// Returns the mail received after a step.
-pub(super) fn after(policy: &Policy, step: &Step, before: Heard) -> Heard {
+pub(super) fn after(policy: &Policy, step: &Step, before: Notified) -> Notified {
     match &step.verb {
-        Verb::Verify(_) | Verb::Review(_) => Heard::Nothing,
+        Verb::Verify(_) | Verb::Review(_) => Notified::Nothing,
         // A mail under a condition is not always sent.
         Verb::Effect(Effect::Notify(notify))
             if notify.to.contains(&Recipient::Subject) && step.condition.is_none() =>
         {
             let link = policy.templates.always_shows(&notify.template, "contest_link");
-            before.max(if link { Heard::Link } else { Heard::Mail })
+            before.max(if link { Notified::Link } else { Notified::Mail })
         }
         // The mails of a function are unknown here.
-        Verb::Act { may, .. } if may.contains(&EffectKind::Notify) => Heard::Link,
+        Verb::Act { may, .. } if may.contains(&EffectKind::Notify) => Notified::Link,
         Verb::Act { .. }
         | Verb::Run { .. }
         | Verb::Wait(_)
@@ -64,9 +64,9 @@ pub(super) fn after(policy: &Policy, step: &Step, before: Heard) -> Heard {
 }
 
 /// Returns the same for a step that ends something, including mails that directly follow it.
-pub(super) fn around(policy: &Policy, step: &Step, before: Heard) -> Heard {
+pub(super) fn around(policy: &Policy, step: &Step, before: Notified) -> Notified {
     let steps = step.next.into_iter().flat_map(|next| policy.graph.straight(next));
     let steps = steps.filter_map(|at| policy.step(at));
     let directly = steps.take_while(|next| !next.verb.waits() && next.verb.rule() != Rule::Close);
-    directly.fold(before, |heard, next| after(policy, next, heard))
+    directly.fold(before, |notified, next| after(policy, next, notified))
 }

@@ -69,15 +69,15 @@ impl<'a> Pairing<'a> {
     pub fn text(&self, text: &str) -> String {
         const BEFORE: &str = "steps.";
         let mut parts = text.split(BEFORE);
-        let mut said = parts.next().unwrap_or_default().to_owned();
+        let mut written = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let end = part.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(part.len());
             let (id, rest) = part.split_at(end);
-            said.push_str(BEFORE);
-            said.push_str(self.ids.get(id).copied().unwrap_or(id));
-            said.push_str(rest);
+            written.push_str(BEFORE);
+            written.push_str(self.ids.get(id).copied().unwrap_or(id));
+            written.push_str(rest);
         }
-        bare(&said)
+        bare(&written)
     }
 
     pub fn texts(&self, texts: &[String]) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::heard::{self, Heard};
+use super::notified::{self, Notified};
 use super::same::Known;
 use super::site::{Site, sites};
 use super::trail::{Mark, Trail};
@@ -11,7 +11,7 @@ use super::{Decided, Effect, Proof, Tries, Way};
 use crate::model::{EffectKind, EventType};
 use crate::policy::grammar::Rule;
 use crate::policy::graph::{Edge, Via};
-use crate::policy::outcome::{Ending, Says};
+use crate::policy::outcome::{Ending, Meaning};
 use crate::policy::tree::{Policy, Step, StepIndex, Trigger, Verb, Wait};
 
 /// The maximum number of steps visited over all paths. Hand-written policies stay far below it.
@@ -29,7 +29,7 @@ struct Spot {
     tries: Vec<Tries>,
     decided_by: Vec<Decided>,
     trail: Trail,
-    heard: Heard,
+    notified: Notified,
 }
 
 /// Returns the effects ordered by gravity, and whether every path was followed to its end.
@@ -43,7 +43,7 @@ pub(super) fn all(policy: &Policy, known: &Known) -> (Vec<Effect>, bool) {
         tries: Vec::new(),
         decided_by: Vec::new(),
         trail: Trail::default(),
-        heard: Heard::default(),
+        notified: Notified::default(),
     }];
     let mut visits = 0;
     while let Some(spot) = stack.pop() {
@@ -78,7 +78,8 @@ fn at_first(policy: &Policy) -> Proof {
 fn way(spot: &Spot, policy: &Policy, step: &Step, site: &Site, known: &Known) -> Way {
     let only_if = clauses(step);
     let conditions = [spot.trail.conditions.as_slice(), &only_if].concat();
-    let heard = if heard::is_end(step) { heard::around(policy, step, spot.heard) } else { spot.heard };
+    let notified =
+        if notified::is_end(step) { notified::around(policy, step, spot.notified) } else { spot.notified };
     Way {
         path: spot.path.clone(),
         step: step.path.clone(),
@@ -90,7 +91,7 @@ fn way(spot: &Spot, policy: &Policy, step: &Step, site: &Site, known: &Known) ->
         tries: spot.tries.clone(),
         trail: Trail { conditions, ..spot.trail.clone() },
         body: site.body.clone(),
-        heard,
+        notified,
         only_if,
     }
 }
@@ -111,9 +112,9 @@ pub fn reachable(policy: &Policy, from: StepIndex) -> BTreeSet<EffectKind> {
 
 /// Returns the positions after a step.
 fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> {
-    let heard = heard::after(policy, step, spot.heard);
+    let notified = notified::after(policy, step, spot.notified);
     let on = |at: StepIndex| {
-        let mut next = Spot { at, heard, ..spot.clone() };
+        let mut next = Spot { at, notified, ..spot.clone() };
         // The steps after a conditional step depend on its condition.
         next.trail.conditions.extend(clauses(step));
         next
@@ -124,7 +125,7 @@ fn after(policy: &Policy, known: &Known, step: &Step, spot: &Spot) -> Vec<Spot> 
         Via::LeftOut => Some(past(known, step, spot, edge.to)),
         // A skipped mail makes no other path: the case continues at the same step.
         Via::Next => {
-            let mut next = Spot { at: edge.to, heard, ..spot.clone() };
+            let mut next = Spot { at: edge.to, notified, ..spot.clone() };
             if let Verb::Wait(Wait::Until(until)) = &step.verb {
                 next.trail.conditions.push(format!("after {}", until.source()));
             }
@@ -175,10 +176,10 @@ fn past(known: &Known, step: &Step, spot: &Spot, at: StepIndex) -> Spot {
 
 /// Returns the proof after an outcome.
 fn proven(step: &Step, ending: &Ending, before: Proof) -> Proof {
-    match step.says(ending) {
-        Says::Passed | Says::Decided | Says::PassedElsewhere => Proof::Given,
-        Says::Unsure | Says::NotPassed(_) => Proof::Failed,
-        Says::Undecided | Says::Nothing => before,
+    match step.meaning(ending) {
+        Meaning::Passed | Meaning::Decided | Meaning::PassedElsewhere => Proof::Given,
+        Meaning::Unsure | Meaning::NotPassed(_) => Proof::Failed,
+        Meaning::Undecided | Meaning::Nothing => before,
     }
 }
 
@@ -201,7 +202,7 @@ fn unfollowed(policy: &Policy, found: &mut Found) {
                 tries: Vec::new(),
                 trail: Trail::default(),
                 body: site.body.clone(),
-                heard: Heard::default(),
+                notified: Notified::default(),
             };
             found.entry((site.verb, site.to)).or_default().entry(path).or_insert(way);
         }

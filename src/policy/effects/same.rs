@@ -43,16 +43,16 @@ impl Known {
     pub fn text(&self, text: &str) -> String {
         const BEFORE: &str = "steps.";
         let mut parts = text.split(BEFORE);
-        let mut said = parts.next().unwrap_or_default().to_owned();
+        let mut written = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let end = part.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(part.len());
             let (id, rest) = part.split_at(end);
             let name = self.ids.get(id).map_or_else(|| id.to_owned(), |word| format!("<{word}>"));
-            said.push_str(BEFORE);
-            said.push_str(&name);
-            said.push_str(rest);
+            written.push_str(BEFORE);
+            written.push_str(&name);
+            written.push_str(rest);
         }
-        said
+        written
     }
 
     pub fn texts(&self, texts: &[String]) -> Vec<String> {

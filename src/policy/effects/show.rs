@@ -66,8 +66,8 @@ fn lines(f: &mut fmt::Formatter<'_>, label: &str, lines: &[String]) -> fmt::Resu
 /// Returns every path to an effect that takes something or admits a person without proof; of other effects, the
 /// shortest path and the number of others.
 fn rows(effect: &Effect) -> Vec<[String; 5]> {
-    let told = |way: &Way| effect.verb.takes() || way.unproven;
-    let shown = effect.ways.iter().enumerate().filter(|(number, way)| *number == 0 || told(way));
+    let listed = |way: &Way| effect.verb.takes() || way.unproven;
+    let shown = effect.ways.iter().enumerate().filter(|(number, way)| *number == 0 || listed(way));
     let shown: Vec<&Way> = shown.map(|(_, way)| way).collect();
     let more = effect.ways.len() - shown.len();
     let mut rows = Vec::new();

@@ -1,7 +1,7 @@
 //! The part of a path before an effect: its outcomes, the proofs and decisions among them, and the conditions.
 
 use crate::policy::graph::Via;
-use crate::policy::outcome::{Ending, Says};
+use crate::policy::outcome::{Ending, Meaning};
 use crate::policy::tree::{Step, StepIndex};
 
 /// One edge of a path: an outcome, or the end of retries.
@@ -49,21 +49,21 @@ impl Trail {
     /// Extends the path by an outcome of a step.
     pub fn take(&mut self, step: &Step, ending: &Ending) {
         let mark = Mark::of(step.index, ending);
-        match step.says(ending) {
-            Says::Passed => {
+        match step.meaning(ending) {
+            Meaning::Passed => {
                 self.asked.push(step.index);
                 self.passed.push(step.index);
                 self.granted_by = Some(mark.clone());
             }
-            Says::Unsure | Says::NotPassed(_) => {
+            Meaning::Unsure | Meaning::NotPassed(_) => {
                 self.asked.push(step.index);
                 self.passed.clear();
             }
-            Says::Decided => {
+            Meaning::Decided => {
                 self.decided.push(mark.clone());
                 self.granted_by = Some(mark.clone());
             }
-            Says::Undecided | Says::PassedElsewhere | Says::Nothing => {}
+            Meaning::Undecided | Meaning::PassedElsewhere | Meaning::Nothing => {}
         }
         self.marks.push(mark);
     }

@@ -71,7 +71,7 @@ impl Shape {
 
 /// A kind of named thing, in the tree or in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Thing {
+pub enum NameKind {
     Policy,
     Block,
     Step,
@@ -91,7 +91,7 @@ pub enum Thing {
     System,
 }
 
-impl Thing {
+impl NameKind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Policy => "policy",
@@ -117,9 +117,9 @@ impl Thing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
     /// The text defines the name.
-    Gives(Thing),
+    Gives(NameKind),
     /// The text refers to a name that is defined elsewhere.
-    Of(Thing),
+    Of(NameKind),
     /// `subject`, `manager`, `team:name`.
     Recipient,
     /// An address, or `team:name`.
@@ -160,13 +160,13 @@ impl Key {
 
     /// Marks its texts as references to names that are defined elsewhere.
     #[must_use]
-    pub const fn of(self, thing: Thing) -> Self {
+    pub const fn of(self, thing: NameKind) -> Self {
         self.naming(Names::Of(thing))
     }
 
     /// Marks its texts as definitions of names.
     #[must_use]
-    pub const fn gives(self, thing: Thing) -> Self {
+    pub const fn gives(self, thing: NameKind) -> Self {
         self.naming(Names::Gives(thing))
     }
 

@@ -12,7 +12,7 @@ mod tests;
 mod verbs;
 
 pub use check::{check, hours, is_call, mistakes, not_yet};
-pub use kind::{Key, Kind, Names, Shape, Thing};
+pub use kind::{Key, Kind, NameKind, Names, Shape};
 pub use names::{Site, key_naming, visit};
 pub use policy::{BLOCKS, CALENDAR, PEOPLE, POLICY, QUEUE, TEAM, VERIFICATION, VERIFICATIONS, shape_of};
 pub use renamed::current;

@@ -1,6 +1,6 @@
 //! The keys of the files: `policy.yaml`, `shared/blocks.yaml`, `verifications.yaml`, `people.yaml`.
 
-use super::kind::{Key, Kind, Names, Shape, Thing};
+use super::kind::{Key, Kind, NameKind, Names, Shape};
 use super::tests::TESTS;
 use crate::model::{EffectKind, Method, SubjectKind};
 use crate::policy::choices::{DAYS, IfAlreadyOpen, IfEmpty, IfMissed, Mode, WhenExceeded};
@@ -26,7 +26,7 @@ pub static POLICY: Shape = Shape {
     what: "a policy",
     keys: &[
         FORMAT,
-        Key::must("policy", Kind::Name, "Name of the policy, unique in the tree.").gives(Thing::Policy),
+        Key::must("policy", Kind::Name, "Name of the policy, unique in the tree.").gives(NameKind::Policy),
         Key::must("title", Kind::Text, "Title that reviewers see."),
         Key::must("owner", Kind::Owner, "Mail address or team that is notified of stuck cases.")
             .naming(Names::Owner),
@@ -44,7 +44,7 @@ pub static POLICY: Shape = Shape {
             "Identity providers whose people the policy covers, by their names in `proofd.yaml`; all by \
                 default.",
         )
-        .of(Thing::Source),
+        .of(NameKind::Source),
         Key::must("when", Kind::List(&Kind::Trigger), "Triggers that open a case."),
         Key::may("if", Kind::Condition, "Condition for opening a case."),
         Key::may(
@@ -61,11 +61,11 @@ pub static POLICY: Shape = Shape {
             case closes when it is false.",
         ),
         Key::may("settings", Kind::MapOf(&Kind::Any), "Values that clauses, texts and scripts read.")
-            .gives(Thing::Setting),
+            .gives(NameKind::Setting),
         Key::may("limits", Kind::List(&Kind::Shape(&LIMIT)), "Maximum number of effects in a time."),
         Key::may("keep", Kind::Shape(&KEEP), "Retention times after the case closes."),
         Key::must("steps", Kind::Steps, "Steps, in order."),
-        Key::may("blocks", Kind::MapOf(&Kind::Steps), "Named step lists for `do`.").gives(Thing::Block),
+        Key::may("blocks", Kind::MapOf(&Kind::Steps), "Named step lists for `do`.").gives(NameKind::Block),
     ],
 };
 
@@ -141,7 +141,7 @@ pub static BLOCKS: Shape = Shape {
     what: "shared blocks",
     keys: &[
         FORMAT,
-        Key::must("blocks", Kind::MapOf(&Kind::Steps), "Named step lists for `do`.").gives(Thing::Block),
+        Key::must("blocks", Kind::MapOf(&Kind::Steps), "Named step lists for `do`.").gives(NameKind::Block),
     ],
 };
 
@@ -150,19 +150,19 @@ pub static VERIFICATIONS: Shape = Shape {
     keys: &[
         FORMAT,
         Key::must("verifications", Kind::MapOf(&Kind::Shape(&VERIFICATION)), "Names for provider workflows.")
-            .gives(Thing::Verification),
+            .gives(NameKind::Verification),
     ],
 };
 
 pub static VERIFICATION: Shape = Shape {
     what: "a verification",
     keys: &[
-        Key::must("provider", Kind::Name, "A provider of proofd.yaml.").of(Thing::Provider),
+        Key::must("provider", Kind::Name, "A provider of proofd.yaml.").of(NameKind::Provider),
         Key::must("workflow", Kind::Label, "Name or number of the workflow at the provider."),
         Key::must("method", Kind::OneOf(Method::WORDS), "Verification method."),
         Key::must("require", Kind::List(&Kind::Text), "Capabilities that must have passed."),
         Key::may("fallback", Kind::Name, "Verification to use if nothing is enrolled.")
-            .of(Thing::Verification),
+            .of(NameKind::Verification),
     ],
 };
 
@@ -171,9 +171,10 @@ pub static PEOPLE: Shape = Shape {
     keys: &[
         FORMAT,
         Key::must("teams", Kind::MapOf(&Kind::Shape(&TEAM)), "Teams and their mail addresses.")
-            .gives(Thing::Team),
-        Key::may("queues", Kind::MapOf(&Kind::Shape(&QUEUE)), "Review queues.").gives(Thing::Queue),
-        Key::may("calendars", Kind::MapOf(&Kind::Shape(&CALENDAR)), "Working hours.").gives(Thing::Calendar),
+            .gives(NameKind::Team),
+        Key::may("queues", Kind::MapOf(&Kind::Shape(&QUEUE)), "Review queues.").gives(NameKind::Queue),
+        Key::may("calendars", Kind::MapOf(&Kind::Shape(&CALENDAR)), "Working hours.")
+            .gives(NameKind::Calendar),
     ],
 };
 
@@ -181,15 +182,15 @@ pub static TEAM: Shape = Shape {
     what: "a team",
     keys: &[
         Key::must("mail", Kind::Mail, "Mail address of the team."),
-        Key::may("call", Kind::Name, "Endpoint of proofd.yaml for urgent notices.").of(Thing::Endpoint),
+        Key::may("call", Kind::Name, "Endpoint of proofd.yaml for urgent notices.").of(NameKind::Endpoint),
     ],
 };
 
 pub static QUEUE: Shape = Shape {
     what: "a queue",
     keys: &[
-        Key::must("team", Kind::Name, "Team that decides and is notified.").of(Thing::Team),
-        Key::may("calendar", Kind::Name, "Calendar for business days.").of(Thing::Calendar),
+        Key::must("team", Kind::Name, "Team that decides and is notified.").of(NameKind::Team),
+        Key::may("calendar", Kind::Name, "Calendar for business days.").of(NameKind::Calendar),
     ],
 };
 

@@ -111,11 +111,11 @@ fn any_step() -> Value {
     // A key may be both a verb and a key beside another verb (`end_sessions`). As in the loader, the rule that has it
     // beside its verb is tried first. A step without a verb is an error; its unknown keys are reported first, because
     // one of them is probably the misspelled verb.
-    let told = |key: &Key| {
+    let entry = |key: &Key| {
         let doc = described(key);
         (key.name.to_owned(), json!({"description": doc, "markdownDescription": doc}))
     };
-    let bare: Map<_, _> = STEP_KEYS.iter().map(told).collect();
+    let bare: Map<_, _> = STEP_KEYS.iter().map(entry).collect();
     let mut rules = json!({"properties": bare, "additionalProperties": false, "not": {}});
     let beside =
         |rule: &&VerbRule| verbs().any(|other| other.beside.iter().any(|key| key.name == rule.key.name));

@@ -1,6 +1,6 @@
 //! The keys of `tests.yaml`.
 
-use super::kind::{Key, Kind, Names, Shape, Thing};
+use super::kind::{Key, Kind, NameKind, Names, Shape};
 use crate::model::{CaseState, Order};
 
 const SPAN: Kind = Kind::Span { zero: false };
@@ -11,7 +11,7 @@ pub static TESTS: Shape = Shape {
     what: "a file of policy tests",
     keys: &[
         Key::may("format", Kind::Integer { least: 1, most: 1 }, "Format version: 1."),
-        Key::must("tests_for", Kind::Name, "Name of the policy in this directory.").of(Thing::Policy),
+        Key::must("tests_for", Kind::Name, "Name of the policy in this directory.").of(NameKind::Policy),
         Key::must("tests", Kind::List(&Kind::Shape(&TEST)), "Tests."),
     ],
 };
@@ -33,7 +33,7 @@ static GIVEN: Shape = Shape {
         Key::may("user", FIELDS, "Fields that differ from an ordinary account."),
         Key::may("applicant", FIELDS, "Fields that differ from an ordinary applicant."),
         Key::may("passed", Kind::MapOf(&SPAN), "Verifications passed earlier, and how long ago.")
-            .of(Thing::Verification),
+            .of(NameKind::Verification),
         Key::may("answers", Kind::MapOf(&Kind::Shape(&ANSWERED)), "What endpoints answer; 200 by default."),
     ],
 };
@@ -59,21 +59,21 @@ static MOVE: Shape = Shape {
             "Expected state now, and expected effects since the last `expect`.",
         ),
         Key::may("answer", FIELDS, "Result of a `verify` step: its id with the outcome, and what was found.")
-            .of(Thing::Step),
+            .of(NameKind::Step),
         Key::may(
             "press",
             Kind::Name,
             "The person presses the button of a `verify` step, or objects \
             (`contest`).",
         )
-        .of(Thing::Step),
+        .of(NameKind::Step),
         Key::may(
             "decide",
             FIELDS,
             "Decision of a `review` step, or about an objection (`contest`); with `by`, `reason`, \
                 `refused: true`.",
         )
-        .of(Thing::Step),
+        .of(NameKind::Step),
         Key::may("order", Kind::OneOf(Order::WORDS), "An operator's order."),
         Key::may("provider", FIELDS, "A provider, endpoint or system with `down` or `up`; and `for`."),
         Key::may("change", FIELDS, "Changes fields of the person at the identity provider."),
@@ -85,7 +85,7 @@ static EXPECT: Shape = Shape {
     keys: &[
         Key::may("opened", Kind::Boolean, "Whether a case opened."),
         Key::may("cases", Kind::Integer { least: 0, most: 1_000 }, "Number of cases opened so far."),
-        Key::may("waiting_at", Kind::Name, "Id of the step where the case waits.").of(Thing::Step),
+        Key::may("waiting_at", Kind::Name, "Id of the step where the case waits.").of(NameKind::Step),
         Key::may("state", Kind::OneOf(CaseState::WORDS), "State of the case."),
         Key::may(
             "sent",

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::kind::{Key, Kind, Names, Shape, Thing};
+use super::kind::{Key, Kind, NameKind, Names, Shape};
 use crate::model::{EffectKind, EffectShape, Nature, Repeat};
 use crate::policy::choices::HTTP_METHODS;
 use crate::policy::outcome::{ProofOutcome, RequestOutcome};
@@ -119,12 +119,12 @@ pub enum Outcomes {
 
 const SPAN: Kind = Kind::Span { zero: false };
 const TEMPLATE_NAME: Key =
-    Key::must("template", Kind::Name, "Template: a directory of shared/templates.").of(Thing::Template);
+    Key::must("template", Kind::Name, "Template: a directory of shared/templates.").of(NameKind::Template);
 const RECIPIENT: Kind = Kind::Text;
 
 /// Keys beside every verb.
 pub const STEP_KEYS: &[Key] = &[
-    Key::may("id", Kind::Name, "Name of the step for clauses and `retry_from`.").gives(Thing::Step),
+    Key::may("id", Kind::Name, "Name of the step for clauses and `retry_from`.").gives(NameKind::Step),
     Key::may("if", Kind::Condition, "Condition; the step is skipped if it is false."),
     Key::may("retry", Kind::Shape(&RETRY), "Retry rule for the calls of this step."),
     Key::may("outcomes", Kind::MapOf(&Kind::Steps), "Steps for each outcome; all outcomes are required."),
@@ -156,7 +156,7 @@ const COMPARED: Kind = Kind::List(&Kind::OneOf(&schema::COMPARED));
 static VERIFY: Shape = Shape {
     what: "a verification",
     keys: &[
-        Key::must("workflow", Kind::Name, "A name from verifications.yaml.").of(Thing::Verification),
+        Key::must("workflow", Kind::Name, "A name from verifications.yaml.").of(NameKind::Verification),
         Key::must("answer_within", SPAN, "Deadline of the person, from the start of the step."),
         Key::may("invite", Kind::Shape(&INVITE), "Mail with the link; proof-invite by default."),
         Key::may("remind", Kind::List(&Kind::Shape(&REMINDER)), "Mails before the deadline."),
@@ -176,14 +176,14 @@ static ESCALATE: Shape = Shape {
     what: "an escalation",
     keys: &[
         Key::must("after", SPAN, "Counted from the start of the step."),
-        Key::must("queue", Kind::Name, "Queue that gets the review then.").of(Thing::Queue),
+        Key::must("queue", Kind::Name, "Queue that gets the review then.").of(NameKind::Queue),
     ],
 };
 
 static REVIEW: Shape = Shape {
     what: "a review",
     keys: &[
-        Key::must("queue", Kind::Name, "A queue from people.yaml.").of(Thing::Queue),
+        Key::must("queue", Kind::Name, "A queue from people.yaml.").of(NameKind::Queue),
         Key::must("decisions", Kind::MapOf(&Kind::Shape(&DECISION)), "Decisions; each is an outcome."),
         Key::must("answer_within", SPAN, "Deadline of the reviewers."),
         Key::may("show", Kind::List(&Kind::Text), "Paths of values to show to the reviewer.")
@@ -230,7 +230,7 @@ const GRACE: Key = Key::may(
 );
 const BECAUSE: Key = Key::may("because", Kind::Text, "Why there is no grace.");
 const RETURNS: Key = Key::must("returns", Kind::List(&Kind::Name), "The names that the function may return.");
-const IN: Key = Key::must("in", Kind::Name, "A target system of proofd.yaml.").of(Thing::System);
+const IN: Key = Key::must("in", Kind::Name, "A target system of proofd.yaml.").of(NameKind::System);
 const ATTRIBUTES: Key = Key::must("attributes", Kind::MapOf(&Kind::Any), "Attributes with their values.");
 
 /// Returns the rule of an effect's verb: its object, the keys beside it, its outcomes.
@@ -253,7 +253,7 @@ const fn effect(kind: EffectKind) -> VerbRule {
         EffectShape::Emit => (Kind::Text, &[DATA], Outcomes::None),
     };
     let key = Key::may(row.word, object, row.doc);
-    let key = if matches!(row.shape, EffectShape::Call) { key.of(Thing::Endpoint) } else { key };
+    let key = if matches!(row.shape, EffectShape::Call) { key.of(NameKind::Endpoint) } else { key };
     VerbRule { verb: Rule::Effect(kind), key, beside, outcomes, ends: false }
 }
 
@@ -301,7 +301,7 @@ static OTHERS: &[VerbRule] = &[
             Kind::FunctionCall,
             "Calls a pure function that returns one of `returns`.",
         )
-        .of(Thing::Function),
+        .of(NameKind::Function),
         beside: &[RETURNS],
         outcomes: Outcomes::Returns,
         ends: false,
@@ -309,7 +309,7 @@ static OTHERS: &[VerbRule] = &[
     VerbRule {
         verb: Rule::Act,
         key: Key::may(Rule::Act.word(), Kind::FunctionCall, "Calls a pure function that returns actions.")
-            .of(Thing::Function),
+            .of(NameKind::Function),
         beside: &[MAY],
         outcomes: Outcomes::None,
         ends: false,
@@ -317,14 +317,14 @@ static OTHERS: &[VerbRule] = &[
     VerbRule {
         verb: Rule::Do,
         key: Key::may(Rule::Do.word(), Kind::Name, "Continues with a named block; does not return.")
-            .of(Thing::Block),
+            .of(NameKind::Block),
         beside: &[],
         outcomes: Outcomes::None,
         ends: true,
     },
     VerbRule {
         verb: Rule::RetryFrom,
-        key: Key::may(Rule::RetryFrom.word(), Kind::Name, "Goes back to an earlier step.").of(Thing::Step),
+        key: Key::may(Rule::RetryFrom.word(), Kind::Name, "Goes back to an earlier step.").of(NameKind::Step),
         beside: &[AT_MOST, OR_ELSE],
         outcomes: Outcomes::None,
         ends: true,

@@ -8,7 +8,7 @@ use crate::model::EventType;
 use crate::policy::diagnostic::Diagnostic;
 use crate::policy::effects::lets_in;
 use crate::policy::graph::{Edge, Via};
-use crate::policy::outcome::Says;
+use crate::policy::outcome::Meaning;
 use crate::policy::tree::{Step, StepIndex, Trigger, Verb, Verify};
 
 const PASSED: &str = EventType::VERIFICATION_PASSED;
@@ -43,17 +43,17 @@ fn policy(seen: &Seen<'_>, anywhere: bool, diagnostics: &mut Vec<Diagnostic>) {
     let spots = graph.walk(graph.first, blind, |at, blind, edge| {
         edge.is_forward().then(|| seen.step(at).map_or(*blind, |step| after(step, *blind, edge, anywhere)))
     });
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for (at, blind) in spots {
         if let (Some(pass), Some(kind)) = (blind, seen.step(at).and_then(|step| lets_in(seen.policy, step)))
-            && told.insert((pass, kind))
+            && reported.insert((pass, kind))
         {
-            diagnostics.extend(tell(seen, pass, kind.word()));
+            diagnostics.extend(report(seen, pass, kind.word()));
         }
     }
 }
 
-fn tell(seen: &Seen<'_>, pass: Pass, verb: &str) -> Option<Diagnostic> {
+fn report(seen: &Seen<'_>, pass: Pass, verb: &str) -> Option<Diagnostic> {
     let (place, message, help) = match pass {
         Pass::Own(at) => {
             let step = seen.step(at)?;
@@ -82,14 +82,14 @@ fn tell(seen: &Seen<'_>, pass: Pass, verb: &str) -> Option<Diagnostic> {
 /// Returns the uncompared pass after an edge of a step, if there is one.
 fn after(step: &Step, before: Option<Pass>, edge: &Edge, anywhere: bool) -> Option<Pass> {
     let Via::Outcome(ending) = &edge.via else { return before };
-    match step.says(ending) {
-        Says::Passed | Says::Unsure => {
+    match step.meaning(ending) {
+        Meaning::Passed | Meaning::Unsure => {
             let uncompared = matches!(&step.verb, Verb::Verify(verify) if !compares(verify));
             uncompared.then_some(Pass::Own(step.index))
         }
         // A missing pass is another finding, and a reviewer's decision takes precedence.
-        Says::NotPassed(_) | Says::Decided => None,
-        Says::PassedElsewhere => anywhere.then_some(Pass::Other(Some(step.index))),
-        Says::Undecided | Says::Nothing => before,
+        Meaning::NotPassed(_) | Meaning::Decided => None,
+        Meaning::PassedElsewhere => anywhere.then_some(Pass::Other(Some(step.index))),
+        Meaning::Undecided | Meaning::Nothing => before,
     }
 }

@@ -15,7 +15,7 @@ use crate::policy::tree::{Effect, Step, Trigger, Verb};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let policy = seen.policy;
-    let mut reading = Reading { seen, events: events(seen), diagnostics, told: BTreeSet::new() };
+    let mut reading = Reading { seen, events: events(seen), diagnostics, reported: BTreeSet::new() };
     reading.condition(&policy.condition, "no case ever opens");
     if let Some(condition) = &policy.as_long_as {
         reading.condition(condition, "every case closes as `no_longer_applies`");
@@ -54,18 +54,18 @@ struct Reading<'a, 'b> {
     seen: &'a Seen<'b>,
     events: Option<Vec<String>>,
     diagnostics: &'a mut Vec<Diagnostic>,
-    told: BTreeSet<Place>,
+    reported: BTreeSet<Place>,
 }
 
 impl Reading<'_, '_> {
     fn condition(&mut self, condition: &Condition, then: &str) {
         let Some(claims) = condition.claims(&self.seen.policy.settings) else { return };
-        let before = self.told.len();
+        let before = self.reported.len();
         self.words(&claims.whole());
         self.parts(&claims, then);
-        if self.told.len() == before && !self.possible(&claims.whole()) {
+        if self.reported.len() == before && !self.possible(&claims.whole()) {
             self.together(&claims, then);
-        } else if self.told.len() == before {
+        } else if self.reported.len() == before {
             self.implied(&claims);
         }
     }
@@ -79,7 +79,7 @@ impl Reading<'_, '_> {
             way.push(Claim::Not(Box::new(part.whole())));
             if !self.possible(&Claim::All(way)) {
                 let message = "redundant clause: it holds whenever the clauses beside it hold";
-                return self.tell(&first(part), "always-holds", message);
+                return self.report(&first(part), "always-holds", message);
             }
         }
     }
@@ -100,14 +100,14 @@ impl Reading<'_, '_> {
             Claims::None(parts) => (parts, "it excludes nobody"),
             Claims::Clause { claim, place } => {
                 // The word in the clause was already reported.
-                let within = |told: &Place| told.file == place.file && told.line == place.line;
-                if self.told.iter().any(within) {
+                let within = |reported: &Place| reported.file == place.file && reported.line == place.line;
+                if self.reported.iter().any(within) {
                     return;
                 }
                 if !self.possible(claim) {
-                    self.tell(place, "never-holds", &format!("this clause is never true: {then}"));
+                    self.report(place, "never-holds", &format!("this clause is never true: {then}"));
                 } else if !self.refutable(claim) {
-                    self.tell(place, "always-holds", "this clause is always true");
+                    self.report(place, "always-holds", "this clause is always true");
                 }
                 return;
             }
@@ -125,13 +125,13 @@ impl Reading<'_, '_> {
             before.push(part.whole());
             if !self.possible(&Claim::All(before.clone())) {
                 let message = format!("this clause contradicts the clauses before it: {then}");
-                return self.tell(&first(part), "never-holds", &message);
+                return self.report(&first(part), "never-holds", &message);
             }
         }
     }
 
-    fn tell(&mut self, place: &Place, code: &'static str, message: &str) {
-        if self.told.insert(place.clone()) {
+    fn report(&mut self, place: &Place, code: &'static str, message: &str) {
+        if self.reported.insert(place.clone()) {
             let help = match code {
                 "never-holds" => "compare with a value that can occur, or remove the clause",
                 _ => "remove it, or correct it",
@@ -153,7 +153,7 @@ impl Reading<'_, '_> {
     fn word(&mut self, comparison: &Comparison) {
         let Comparison { path, by, value, place } = comparison;
         if let Some((text, help)) = no_domain(path, value)
-            && self.told.insert(place.clone())
+            && self.reported.insert(place.clone())
         {
             let message = format!("`{path}` is never `{text}`");
             self.diagnostics.push(self.seen.warning(place.clone(), "never-equal", message).help(help));
@@ -168,7 +168,7 @@ impl Reading<'_, '_> {
             _ => None,
         };
         let Some(word) = wrong.filter(|word| !known.contains(&json!(word))) else { return };
-        if self.told.insert(place.clone()) {
+        if self.reported.insert(place.clone()) {
             let message = match path.as_str() {
                 "event.type" => format!("no trigger of this policy has the type `{word}`"),
                 _ => format!("`{path}` is never `{word}`"),

@@ -12,9 +12,9 @@ use crate::policy::tree::{Effect, Mode, Policy, Step, StepIndex, Trigger, Verb};
 
 pub fn look(seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let active: Vec<_> = seen.iter().filter(|seen| seen.policy.mode == Mode::Enforce).collect();
-    let pulls: Vec<_> = active.iter().map(|seen| (*seen, pulls(seen))).collect();
-    for (at, (one, first)) in pulls.iter().enumerate() {
-        for (other, second) in pulls.iter().skip(at + 1) {
+    let timed_effects: Vec<_> = active.iter().map(|seen| (*seen, timed_effects(seen))).collect();
+    for (at, (one, first)) in timed_effects.iter().enumerate() {
+        for (other, second) in timed_effects.iter().skip(at + 1) {
             if let Some(event) = meet(one, other) {
                 let found = against((one, first), (other, second), &event);
                 diagnostics.extend(found.or_else(|| can(one, other, &event)));
@@ -24,7 +24,7 @@ pub fn look(seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
 }
 
 /// An effect of a policy at a time that can coincide with an effect of another policy.
-struct Pull {
+struct TimedEffect {
     /// Such as `at once`, or `on passed`.
     when: String,
     what: What,
@@ -56,7 +56,7 @@ impl What {
 }
 
 /// Returns the effects that happen at once, and those that directly follow each outcome of a verification.
-fn pulls(seen: &Seen<'_>) -> Vec<Pull> {
+fn timed_effects(seen: &Seen<'_>) -> Vec<TimedEffect> {
     let mut found = Vec::new();
     straight(seen, seen.policy.graph.first, "at once", &mut found);
     for (step, _) in seen.policy.verifies() {
@@ -68,11 +68,11 @@ fn pulls(seen: &Seen<'_>) -> Vec<Pull> {
 }
 
 /// Collects the unconditional effects up to the first wait or decision.
-fn straight(seen: &Seen<'_>, from: StepIndex, when: &str, found: &mut Vec<Pull>) {
+fn straight(seen: &Seen<'_>, from: StepIndex, when: &str, found: &mut Vec<TimedEffect>) {
     for step in seen.straight(from).filter(|step| step.condition.is_none()) {
         if let Some(what) = what(seen, step) {
             let (when, place) = (when.to_owned(), step.place.clone());
-            found.push(Pull { when, what, word: step.verb.word(), place });
+            found.push(TimedEffect { when, what, word: step.verb.word(), place });
         }
     }
 }
@@ -88,7 +88,7 @@ fn what(seen: &Seen<'_>, step: &Step) -> Option<What> {
         Nature::Withholds if kind == EffectKind::Suspend => Some(What::Close),
         Nature::Lifts if kind == EffectKind::Reinstate => Some(What::Open),
         Nature::Gives if kind == EffectKind::Approve => Some(What::LetIn),
-        Nature::Withholds | Nature::Lifts | Nature::Gives | Nature::Asks | Nature::Tells => None,
+        Nature::Withholds | Nature::Lifts | Nature::Gives | Nature::Asks | Nature::Notifies => None,
     }
 }
 
@@ -105,11 +105,11 @@ fn meet(one: &Seen<'_>, other: &Seen<'_>) -> Option<String> {
         seen.policy.when.iter().filter_map(kind).collect()
     };
     let event = events(one).intersection(&events(other)).next().cloned()?;
-    somebody(&[one, other]).then_some(event)
+    overlap(&[one, other]).then_some(event)
 }
 
 /// Reports whether any person can match the clauses of all policies.
-fn somebody(all: &[&Seen<'_>]) -> bool {
+fn overlap(all: &[&Seen<'_>]) -> bool {
     let claims = all.iter().filter_map(|seen| seen.policy.condition.claims(&seen.policy.settings));
     let together = Claim::All(claims.map(|claims| claims.whole()).collect());
     let domains = |path: &str| {
@@ -120,8 +120,12 @@ fn somebody(all: &[&Seen<'_>]) -> bool {
 }
 
 /// Reports the first conflict between the effects of two policies, once.
-fn against(one: (&Seen<'_>, &[Pull]), other: (&Seen<'_>, &[Pull]), event: &str) -> Option<Diagnostic> {
-    let opposed = |second: &&Pull| one.1.iter().any(|first| opposes(first, second));
+fn against(
+    one: (&Seen<'_>, &[TimedEffect]),
+    other: (&Seen<'_>, &[TimedEffect]),
+    event: &str,
+) -> Option<Diagnostic> {
+    let opposed = |second: &&TimedEffect| one.1.iter().any(|first| opposes(first, second));
     let second = other.1.iter().find(opposed)?;
     let first = one.1.iter().find(|first| opposes(first, second))?;
     let message = format!(
@@ -162,7 +166,7 @@ fn first_of(seen: &Seen<'_>, is: impl Fn(&Verb) -> bool) -> Option<(&'static str
     Some((found.verb.word(), found.place.clone()))
 }
 
-fn opposes(first: &Pull, second: &Pull) -> bool {
+fn opposes(first: &TimedEffect, second: &TimedEffect) -> bool {
     first.when == second.when && first.what.opposes(&second.what)
 }
 
@@ -184,12 +188,12 @@ pub fn uncovered(seen: &[Seen<'_>]) -> Option<Diagnostic> {
 /// because other registrations may not exist.
 pub fn only_particular<'a>(policies: impl Iterator<Item = &'a Policy>) -> bool {
     let acting = policies.filter(|policy| policy.mode == Mode::Enforce && opens_on_new(policy));
-    let takes: Vec<_> = acting.map(takes_anybody).collect();
+    let takes: Vec<_> = acting.map(covers_all_registrations).collect();
     !takes.is_empty() && !takes.contains(&true)
 }
 
-fn takes_anybody(policy: &Policy) -> bool {
-    policy.condition.claims(&policy.settings).is_none_or(|claims| anybody(&claims.whole(), true))
+fn covers_all_registrations(policy: &Policy) -> bool {
+    policy.condition.claims(&policy.settings).is_none_or(|claims| covers_all(&claims.whole(), true))
 }
 
 fn opens_on_new(policy: &Policy) -> bool {
@@ -200,7 +204,7 @@ fn opens_on_new(policy: &Policy) -> bool {
 /// Reports a policy that does not act and is the only one for registrations that no clause singles out. Every field of
 /// such a registration differs from all named values.
 fn idle(seen: &[Seen<'_>]) -> Option<Diagnostic> {
-    let on_new = |seen: &&Seen<'_>| opens_on_new(seen.policy) && takes_anybody(seen.policy);
+    let on_new = |seen: &&Seen<'_>| opens_on_new(seen.policy) && covers_all_registrations(seen.policy);
     let acts = |seen: &Seen<'_>| seen.policy.mode == Mode::Enforce;
     if seen.iter().filter(on_new).any(acts) {
         return None;
@@ -216,14 +220,14 @@ fn idle(seen: &[Seen<'_>]) -> Option<Diagnostic> {
 
 /// Reports whether a constraint can be true (or false) for a person that no clause singles out: every field has a value
 /// that no clause names.
-fn anybody(claim: &Claim, truth: bool) -> bool {
+fn covers_all(claim: &Claim, truth: bool) -> bool {
     match claim {
         Claim::Is(is) => *is == truth,
         Claim::Unknown => true,
-        Claim::Not(of) => anybody(of, !truth),
-        Claim::All(parts) if truth => parts.iter().all(|part| anybody(part, true)),
-        Claim::Any(parts) if !truth => parts.iter().all(|part| anybody(part, false)),
-        Claim::All(parts) | Claim::Any(parts) => parts.iter().any(|part| anybody(part, truth)),
+        Claim::Not(of) => covers_all(of, !truth),
+        Claim::All(parts) if truth => parts.iter().all(|part| covers_all(part, true)),
+        Claim::Any(parts) if !truth => parts.iter().all(|part| covers_all(part, false)),
+        Claim::All(parts) | Claim::Any(parts) => parts.iter().any(|part| covers_all(part, truth)),
         Claim::Compare(comparison) => match comparison.by {
             By::Equal | By::Among | By::Has => !truth,
             By::Less | By::LessOrEqual | By::More | By::MoreOrEqual => true,

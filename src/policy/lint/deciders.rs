@@ -8,14 +8,14 @@ use crate::policy::diagnostic::Diagnostic;
 use crate::policy::tree::{Review, Step};
 
 pub fn look(seen: &Seen<'_>, deciders: &[Actor], diagnostics: &mut Vec<Diagnostic>) {
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for (step, review) in seen.policy.reviews() {
         let above = review.escalate.as_ref().map(|escalate| &escalate.queue);
         for queue in [&review.queue].into_iter().chain(above) {
             let Some(team) = seen.policy.people.queues.get(queue).map(|queue| &queue.team) else { continue };
             let members: Vec<&Actor> = deciders.iter().filter(|actor| actor.teams.contains(team)).collect();
             let found = of_queue(seen, step, review, (queue, team), &members);
-            diagnostics.extend(found.filter(|found| told.insert((queue, found.code))));
+            diagnostics.extend(found.filter(|found| reported.insert((queue, found.code))));
         }
     }
 }

@@ -49,11 +49,11 @@ fn triggers(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
         }
     }
     let applicant = seen.policy.subject == SubjectKind::Applicant;
-    let nobody = |trigger: &Trigger| match trigger {
+    let has_no_applicant = |trigger: &Trigger| match trigger {
         Trigger::Event(kind) => !kind.as_str().starts_with("custom."),
         Trigger::Manual | Trigger::Sweep(_) => false,
     };
-    if applicant && seen.policy.when.iter().all(nobody) {
+    if applicant && seen.policy.when.iter().all(has_no_applicant) {
         let message =
             "no case can open: these events come from an identity provider, and applicants are in none";
         let help = "use the CloudEvent that brings applicants, such as custom.com.example.hire.accepted";
@@ -62,7 +62,7 @@ fn triggers(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 fn limits(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     let stated = seen.policy.limits.iter().filter(|limit| limit.stated);
     for (limit, node) in stated.zip(seen.items("limits")) {
         let word = limit.action.word();
@@ -72,7 +72,7 @@ fn limits(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
             let help = "write a larger number, or mode: shadow to try the policy without effects";
             diagnostics.push(seen.warning(place, "limit-of-nothing", message).help(help));
         }
-        if !told.insert((limit.action, limit.per)) {
+        if !reported.insert((limit.action, limit.per)) {
             let place = node.get("action").unwrap_or(node).place.clone();
             let message =
                 format!("two limits on `{word}` for the same time; only the smaller one has an effect");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::Seen;
 use crate::policy::diagnostic::Diagnostic;
 use crate::policy::graph::{Edge, Via};
-use crate::policy::outcome::Says;
+use crate::policy::outcome::Meaning;
 use crate::policy::tree::{Step, StepIndex, Verb};
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
@@ -19,7 +19,7 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
             if let Verb::Close { result } = &step.verb { Some((step, result)) } else { None }
         });
         let ends: BTreeMap<_, _> = ended.map(|(step, result)| (&step.place, result)).collect();
-        let found = if !steps().any(|step| lifts(step) || tells(step)) {
+        let found = if !steps().any(|step| lifts(step) || notifies_a_team(step)) {
             let message = "no step lifts this suspension, and no team is notified of it";
             let help = "add a `verify` or a review that leads to `reinstate: user`, or notify a team that \
                 lifts it";
@@ -56,7 +56,7 @@ fn lifts(step: &Step) -> bool {
 }
 
 /// Reports whether the step notifies a team, which can lift the suspension by hand.
-fn tells(step: &Step) -> bool {
+fn notifies_a_team(step: &Step) -> bool {
     step.verb.may().contains(&EffectKind::Notify)
         || (step.verb.effect() == Some(EffectKind::Notify)
             && step.verb.recipients().iter().any(|to| to.team().is_some()))
@@ -64,11 +64,11 @@ fn tells(step: &Step) -> bool {
 
 fn after(step: &Step, passed: bool, edge: &Edge) -> bool {
     match &edge.via {
-        Via::Outcome(ending) => match step.says(ending) {
-            Says::Passed => true,
+        Via::Outcome(ending) => match step.meaning(ending) {
+            Meaning::Passed => true,
             // From here on the reviewers' decision counts.
-            Says::Unsure | Says::NotPassed(_) | Says::Decided | Says::Undecided => false,
-            Says::PassedElsewhere | Says::Nothing => passed,
+            Meaning::Unsure | Meaning::NotPassed(_) | Meaning::Decided | Meaning::Undecided => false,
+            Meaning::PassedElsewhere | Meaning::Nothing => passed,
         },
         Via::Again | Via::UsedUp => false,
         Via::Next | Via::LeftOut | Via::Block => passed,

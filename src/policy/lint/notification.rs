@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use super::Seen;
 use crate::model::Span;
 use crate::policy::diagnostic::Diagnostic;
-use crate::policy::effects::heard::{Heard, of_ends};
+use crate::policy::effects::notified::{Notified, of_ends};
 use crate::policy::tree::Verb;
 
 pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let mut told = BTreeSet::new();
-    for (step, heard) in of_ends(seen.policy) {
+    let mut reported = BTreeSet::new();
+    for (step, notified) in of_ends(seen.policy) {
         let (Verb::Delete { grace } | Verb::Reject { grace }) = &step.verb else { continue };
-        if grace.length == Span::ZERO || heard == Heard::Link || !told.insert(step.index) {
+        if grace.length == Span::ZERO || notified == Notified::Link || !reported.insert(step.index) {
             continue;
         }
         let what = step.verb.word();
-        let (code, message, help) = match heard {
-            Heard::Link => continue,
-            Heard::Mail => (
+        let (code, message, help) = match notified {
+            Notified::Link => continue,
+            Notified::Mail => (
                 "no-appeal",
                 format!(
                     "no mail about this `{what}` always contains the objection link, so the person cannot \
@@ -26,7 +26,7 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 ),
                 "add {{ contest_link }} to the template of the mail to the person, in every language",
             ),
-            Heard::Nothing => (
+            Notified::Nothing => (
                 "silent-end",
                 format!(
                     "the person is not notified of this `{what}`: a path here has no mail to them about it"

@@ -16,14 +16,14 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
     for step in &seen.policy.steps {
         if let Verb::Effect(Effect::Notify(notify)) = &step.verb {
-            let mut told = Vec::new();
+            let mut reported = Vec::new();
             for to in &notify.to {
-                if told.contains(&to) {
+                if reported.contains(&to) {
                     let place = under(seen, step, &["notify", "to"]);
                     let message = "duplicate recipient";
                     diagnostics.push(seen.warning(place, "twice", message).help("remove one of them"));
                 }
-                told.push(to);
+                reported.push(to);
             }
         }
         if step.retry.is_some_and(|retry| retry.attempts == 1) {
@@ -59,7 +59,7 @@ fn reminders(seen: &Seen<'_>, step: &Step, verify: &Verify, diagnostics: &mut Ve
     }
     let templates = &seen.policy.templates;
     for language in templates.languages(&verify.invite) {
-        if !templates.says(&verify.invite, language, "link") {
+        if !templates.uses_variable(&verify.invite, language, "link") {
             let path = format!("shared/templates/{}/{language}.md", verify.invite);
             let text = seen.policy.files.get(&path).map(|bytes| String::from_utf8_lossy(bytes));
             let one_brace = text.is_some_and(|text| text.contains("{link}") || text.contains("{ link }"));

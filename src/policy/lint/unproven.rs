@@ -7,7 +7,7 @@ use super::Seen;
 use crate::model::{EffectKind, Nature};
 use crate::policy::diagnostic::Diagnostic;
 use crate::policy::graph::{Edge, Via};
-use crate::policy::outcome::{ProofOutcome, Says};
+use crate::policy::outcome::{Meaning, ProofOutcome};
 use crate::policy::tree::{Step, StepIndex, Verb};
 
 /// An outcome without proof.
@@ -24,14 +24,14 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let spots = graph.walk(graph.first, None, |at, unproven, edge| {
         edge.is_forward().then(|| seen.step(at).and_then(|step| after(step, unproven.clone(), edge)))
     });
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for (at, unproven) in spots {
         let (Some(step), Some(unproven)) = (seen.step(at), unproven) else { continue };
         if let Some(kind) = lets_in(&step.verb)
             && !(kind == EffectKind::Reinstate && unproven.outcome == ProofOutcome::Unavailable)
-            && told.insert((unproven.by.unwrap_or(at), kind))
+            && reported.insert((unproven.by.unwrap_or(at), kind))
         {
-            diagnostics.extend(tell(seen, step, &unproven, kind.word()));
+            diagnostics.extend(report(seen, step, &unproven, kind.word()));
         }
     }
 }
@@ -40,7 +40,7 @@ fn lets_in(verb: &Verb) -> Option<EffectKind> {
     verb.effect().filter(|kind| *kind == EffectKind::Approve || kind.nature() == Nature::Lifts)
 }
 
-fn tell(seen: &Seen<'_>, step: &Step, unproven: &Unproven, verb: &str) -> Option<Diagnostic> {
+fn report(seen: &Seen<'_>, step: &Step, unproven: &Unproven, verb: &str) -> Option<Diagnostic> {
     let name = seen.step(unproven.verify)?.name();
     let outcome = unproven.outcome.word();
     let message = format!("`{verb}` follows `{name}: {outcome}` without a pass and without a decision");
@@ -52,11 +52,11 @@ fn tell(seen: &Seen<'_>, step: &Step, unproven: &Unproven, verb: &str) -> Option
 /// Returns the outcome without proof after an edge of a step, if there is one.
 fn after(step: &Step, before: Option<Unproven>, edge: &Edge) -> Option<Unproven> {
     match &edge.via {
-        Via::Outcome(ending) => match step.says(ending) {
-            Says::NotPassed(outcome) => Some(Unproven { verify: step.index, outcome, by: None }),
+        Via::Outcome(ending) => match step.meaning(ending) {
+            Meaning::NotPassed(outcome) => Some(Unproven { verify: step.index, outcome, by: None }),
             // A reviewer's decision takes precedence, and a warning of the provider may be acceptable.
-            Says::Passed | Says::Unsure | Says::Decided | Says::PassedElsewhere => None,
-            Says::Undecided | Says::Nothing => before.map(|before| Unproven { by: None, ..before }),
+            Meaning::Passed | Meaning::Unsure | Meaning::Decided | Meaning::PassedElsewhere => None,
+            Meaning::Undecided | Meaning::Nothing => before.map(|before| Unproven { by: None, ..before }),
         },
         Via::Block => before.map(|before| Unproven { by: before.by.or(Some(step.index)), ..before }),
         Via::Next | Via::LeftOut | Via::Again | Via::UsedUp => before,

@@ -14,17 +14,17 @@ pub fn look(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>)
     shared_files(files, seen, diagnostics);
     functions(files, seen, diagnostics);
     let named = Named::read(seen);
-    let mut say = |file: &str, section: &str, used: &BTreeSet<String>, code, what: &str| {
+    let mut report = |file: &str, section: &str, used: &BTreeSet<String>, code, what: &str| {
         for (key, _) in entries(files, file, section).iter().filter(|(key, _)| !used.contains(&key.name)) {
             diagnostics.push(unused(key.place.clone(), code, what, &key.name));
         }
     };
-    say(BLOCKS, "blocks", &named.blocks, "unused-block", "block");
-    say(VERIFICATIONS, "verifications", &named.verifications, "unused-verification", "verification");
-    say(PEOPLE, "queues", &named.queues, "unused-queue", "queue");
-    say(PEOPLE, "calendars", &named.calendars, "unused-calendar", "calendar");
+    report(BLOCKS, "blocks", &named.blocks, "unused-block", "block");
+    report(VERIFICATIONS, "verifications", &named.verifications, "unused-verification", "verification");
+    report(PEOPLE, "queues", &named.queues, "unused-queue", "queue");
+    report(PEOPLE, "calendars", &named.calendars, "unused-calendar", "calendar");
     if !named.any_team {
-        say(PEOPLE, "teams", &named.teams, "unused-team", "team");
+        report(PEOPLE, "teams", &named.teams, "unused-team", "team");
     }
 }
 
@@ -46,7 +46,7 @@ fn entries(files: &Files, file: &str, section: &str) -> Vec<(Key, Node)> {
 /// Reports templates and shared scripts that are part of no policy.
 fn shared_files(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let used = |path: &str| seen.iter().any(|seen| seen.policy.files.get(path).is_some());
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for path in files.0.keys().filter(|path| !used(path)) {
         let Some(rest) = path.strip_prefix("shared/") else { continue };
         if let Some(name) = rest.strip_suffix(".rhai").filter(|name| !name.contains('/')) {
@@ -54,7 +54,7 @@ fn shared_files(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnost
         }
         let template = rest.strip_prefix("templates/").filter(|rest| rest.ends_with(".md"));
         if let Some((name, _)) = template.and_then(|rest| rest.split_once('/'))
-            && told.insert(name)
+            && reported.insert(name)
         {
             diagnostics.push(unused(start(path), "unused-template", "template", name));
         }

@@ -150,14 +150,16 @@ fn unread(parts: &[&str], files: &Files) -> bool {
     let file = parts.last().copied().unwrap_or_default().to_ascii_lowercase();
     let named = matches!(file.as_str(), "policy.yaml" | "policy.yml" | "policy.yaml.txt");
     let yaml = file.ends_with(".yaml") || file.ends_with(".yml");
-    let says = || {
+    let names_a_policy = || {
         let text = files.get(&parts.join("/")).map(|bytes| String::from_utf8_lossy(bytes));
         text.is_some_and(|text| text.lines().any(|line| line.starts_with("policy:")))
     };
     match parts {
         [_, "policy.yaml"] => false,
-        [folder, _] => (named || (yaml && says())) && files.get(&format!("{folder}/policy.yaml")).is_none(),
-        _ => named || (yaml && says()),
+        [folder, _] => {
+            (named || (yaml && names_a_policy())) && files.get(&format!("{folder}/policy.yaml")).is_none()
+        }
+        _ => named || (yaml && names_a_policy()),
     }
 }
 

@@ -122,12 +122,12 @@ fn consequences(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         diagnostics.into_iter().partition(|found| found.code == diagnostic::FOLLOWS);
     follows.sort();
     follows.dedup();
-    let mut told: BTreeMap<(Option<String>, Option<String>), (Diagnostic, usize)> = BTreeMap::new();
+    let mut grouped: BTreeMap<(Option<String>, Option<String>), (Diagnostic, usize)> = BTreeMap::new();
     for found in follows {
         let key = (found.policy.clone(), found.help.clone());
-        told.entry(key).and_modify(|(_, more)| *more += 1).or_insert((found, 0));
+        grouped.entry(key).and_modify(|(_, more)| *more += 1).or_insert((found, 0));
     }
-    rest.extend(told.into_values().map(|(mut found, more)| {
+    rest.extend(grouped.into_values().map(|(mut found, more)| {
         if more > 0 {
             let names = if more == 1 { "one more name below" } else { &format!("{more} more names below") };
             found.message.push_str(&format!(" (and {names})"));

@@ -3,7 +3,7 @@
 use super::chain::Build;
 use crate::model::SubjectKind;
 use crate::policy::diagnostic::{Diagnostic, Place, nearest};
-use crate::policy::grammar::{self, Kind, Names, Site, Thing};
+use crate::policy::grammar::{self, Kind, NameKind, Names, Site};
 use crate::policy::script::StepShape;
 use crate::policy::source::Node;
 
@@ -32,7 +32,7 @@ impl Build<'_> {
             Names::Recipient => self.recipient(text, &node.place),
             Names::Owner => {
                 if let Some(team) = text.strip_prefix("team:") {
-                    self.thing(Thing::Team, team, &node.place);
+                    self.thing(NameKind::Team, team, &node.place);
                 }
             }
             Names::Path => self.shown(text, &node.place),
@@ -40,31 +40,31 @@ impl Build<'_> {
         }
     }
 
-    fn thing(&mut self, thing: Thing, name: &str, place: &Place) {
+    fn thing(&mut self, thing: NameKind, name: &str, place: &Place) {
         let (shared, known) = (self.shared, self.known);
         match thing {
-            Thing::Verification => {
+            NameKind::Verification => {
                 shared.verifications.find(name, place, self.reports());
             }
-            Thing::Queue => {
+            NameKind::Queue => {
                 shared.queues.find(name, place, self.reports());
             }
-            Thing::Team => {
+            NameKind::Team => {
                 shared.teams.find(name, place, self.reports());
             }
-            Thing::Calendar => {
+            NameKind::Calendar => {
                 shared.calendars.find(name, place, self.reports());
             }
-            Thing::Template => self.template(name, place),
-            Thing::Source | Thing::Provider | Thing::Endpoint | Thing::System => {
+            NameKind::Template => self.template(name, place),
+            NameKind::Source | NameKind::Provider | NameKind::Endpoint | NameKind::System => {
                 let Some(names) = known.names(thing).filter(|names| !names.contains(&name)) else { return };
-                let provides = matches!(thing, Thing::Source | Thing::Provider);
+                let provides = matches!(thing, NameKind::Source | NameKind::Provider);
                 let code = if provides { "unknown-provider" } else { "unknown-name" };
                 let message = format!("proofd.yaml has no {} `{name}`", thing.word());
                 self.report(Diagnostic::error(place.clone(), code, message).help(nearest(name, names)));
             }
             // Blocks and steps are resolved when the policy is assembled, the others when scripts are compiled.
-            Thing::Policy | Thing::Block | Thing::Step | Thing::Setting | Thing::Function => {}
+            NameKind::Policy | NameKind::Block | NameKind::Step | NameKind::Setting | NameKind::Function => {}
         }
     }
 
@@ -75,7 +75,7 @@ impl Build<'_> {
             ("manager", _) => {
                 ("no-manager", "only users have a manager".to_owned(), "name a team".to_owned())
             }
-            (_, Some(team)) => return self.thing(Thing::Team, team, place),
+            (_, Some(team)) => return self.thing(NameKind::Team, team, place),
             (_, None) => {
                 let help = match self.shared.teams.contains(text) {
                     true => format!("did you mean `team:{text}`?"),

@@ -191,9 +191,10 @@ impl Shared {
 /// Warns about errors in templates that no policy uses. Errors in used templates were already reported for their
 /// policies.
 pub fn unused_templates(errors: &[Diagnostic], diagnostics: &mut Vec<Diagnostic>) {
-    let told: BTreeSet<_> =
-        diagnostics.iter().map(|told| (told.place.clone(), told.message.clone())).collect();
-    let unused = errors.iter().filter(|error| !told.contains(&(error.place.clone(), error.message.clone())));
+    let reported: BTreeSet<_> =
+        diagnostics.iter().map(|one| (one.place.clone(), one.message.clone())).collect();
+    let unused =
+        errors.iter().filter(|error| !reported.contains(&(error.place.clone(), error.message.clone())));
     diagnostics.extend(unused.cloned().map(|mut error| {
         error.severity = Severity::Warning;
         error
@@ -307,9 +308,9 @@ fn verifications(
         if diagnostics.len() > before {
             broken.push(name.clone());
         }
-        let told = diagnostics.len();
+        let before = diagnostics.len();
         provider_words(entry, node, known, diagnostics);
-        let must = diagnostics.iter().skip(told).any(|found| found.code == "unsupported");
+        let must = diagnostics.iter().skip(before).any(|found| found.code == "unsupported");
         if entry.require.is_empty() && !must {
             let message = format!(
                 "`{name}` requires no checks; the provider's overall result alone counts \

@@ -16,7 +16,7 @@ use crate::policy::tree::{Due, DueField, IfEmpty, IfMissed, Sweep};
 /// Reads the value of `sweep:`. None: it has an error, which is reported.
 pub fn read(node: &Node, schedule: String, build: &mut Build<'_>) -> Option<Sweep> {
     let condition = node.condition("where").map(|source| build.condition(&source)).unwrap_or_default();
-    told_by_a_list(&condition, build);
+    reads_only_listed_fields(&condition, build);
     subject(node, build);
     let due = node.get("due").map(|due| read_due(due, build));
     let spread = node.get("spread");
@@ -54,7 +54,7 @@ fn subject(node: &Node, build: &mut Build<'_>) {
 
 /// Checks that clauses use only fields that lists of users contain. Other fields would be empty, and a clause about
 /// them would silently leave out people.
-fn told_by_a_list(condition: &Condition, build: &mut Build<'_>) {
+fn reads_only_listed_fields(condition: &Condition, build: &mut Build<'_>) {
     for Look { root, field, place } in condition.looks() {
         let what = match (root.as_str(), field.as_deref()) {
             ("event", _) => "a sweep has no event".to_owned(),

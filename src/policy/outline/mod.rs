@@ -15,7 +15,7 @@ mod walk;
 
 use super::diagnostic::Place;
 use super::files::Files;
-use super::grammar::Thing;
+use super::grammar::NameKind;
 
 pub use offer::{Offer, Wanted, offers, typed_name};
 pub use show::about;
@@ -23,7 +23,7 @@ pub use show::about;
 /// The definition of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defined {
-    pub thing: Thing,
+    pub thing: NameKind,
     pub name: String,
     /// The folder of the policy that it belongs to; none if all policies can use it.
     pub folder: Option<String>,
@@ -38,7 +38,7 @@ pub struct Defined {
 /// A use of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    pub thing: Thing,
+    pub thing: NameKind,
     pub name: String,
     pub folder: Option<String>,
     pub place: Place,
@@ -110,14 +110,14 @@ impl Outline {
     }
 
     /// Returns the definitions that a folder can use, ordered by name.
-    pub fn within_reach(&self, thing: Thing, folder: Option<&str>) -> Vec<&Defined> {
+    pub fn within_reach(&self, thing: NameKind, folder: Option<&str>) -> Vec<&Defined> {
         let reach = |defined: &&Defined| {
             defined.thing == thing
                 && (defined.folder.is_none() || folder.is_none() || defined.folder.as_deref() == folder)
         };
         let mut found: Vec<_> = self.defined.iter().filter(reach).collect();
         found.sort_by(|a, b| (&a.name, &a.more).cmp(&(&b.name, &b.more)));
-        found.dedup_by(|a, b| a.name == b.name && (a.more == b.more || thing != Thing::Function));
+        found.dedup_by(|a, b| a.name == b.name && (a.more == b.more || thing != NameKind::Function));
         found
     }
 }

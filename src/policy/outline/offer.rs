@@ -2,7 +2,7 @@
 //! it are therefore read as text; the names come from the outline.
 
 use super::{Outline, folder_of};
-use crate::policy::grammar::{self, Names, Thing};
+use crate::policy::grammar::{self, NameKind, Names};
 use crate::policy::known::Known;
 
 /// One completion.
@@ -18,13 +18,13 @@ pub struct Offer {
 /// The names that fit at a cursor, and how many characters before it are already typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    pub names: Wants,
+    pub names: Expected,
     pub typed: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wants {
-    Of(Thing),
+pub enum Expected {
+    Of(NameKind),
     /// Functions of one script file, without its name before them.
     Within(String),
     /// `subject`, `manager`, `team:name`.
@@ -37,7 +37,7 @@ pub enum Wants {
 pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Option<(Wanted, Vec<Offer>)> {
     let wanted = wanted(file, before)?;
     let folder = folder_of(file);
-    let of = |thing: Thing, text: &dyn Fn(&super::Defined) -> Option<String>| -> Vec<Offer> {
+    let of = |thing: NameKind, text: &dyn Fn(&super::Defined) -> Option<String>| -> Vec<Offer> {
         let defined = outline.within_reach(thing, folder).into_iter();
         let offer = |defined: &super::Defined| {
             let about = format!("{}:{}", defined.place.file, defined.place.line);
@@ -45,7 +45,7 @@ pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Opt
         };
         defined.filter_map(offer).collect()
     };
-    let configured = |names: Vec<&str>, thing: Thing| -> Vec<Offer> {
+    let configured = |names: Vec<&str>, thing: NameKind| -> Vec<Offer> {
         let offer = |name: &str| Offer {
             text: name.to_owned(),
             thing: thing.word(),
@@ -53,21 +53,21 @@ pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Opt
         };
         names.into_iter().map(offer).collect()
     };
-    let teams = || of(Thing::Team, &|team| Some(format!("team:{}", team.name)));
+    let teams = || of(NameKind::Team, &|team| Some(format!("team:{}", team.name)));
     let offers = match &wanted.names {
-        Wants::Of(Thing::Function) => {
-            of(Thing::Function, &|function| Some(format!("{}{}", function.name, function.more)))
+        Expected::Of(NameKind::Function) => {
+            of(NameKind::Function, &|function| Some(format!("{}{}", function.name, function.more)))
         }
-        Wants::Of(thing) => match known.names(*thing) {
+        Expected::Of(thing) => match known.names(*thing) {
             Some(names) => configured(names, *thing),
             None => of(*thing, &|defined| Some(defined.name.clone())),
         },
-        Wants::Within(script) => of(Thing::Function, &|function| {
+        Expected::Within(script) => of(NameKind::Function, &|function| {
             let name = function.name.strip_prefix(script.as_str())?.strip_prefix("::")?;
             Some(format!("{name}{}", function.more))
         }),
-        Wants::Teams => teams(),
-        Wants::Recipients => {
+        Expected::Teams => teams(),
+        Expected::Recipients => {
             let person = |text: &str, about: &str| Offer {
                 text: text.to_owned(),
                 thing: "person",
@@ -83,21 +83,21 @@ pub fn offers(outline: &Outline, known: &Known, file: &str, before: &str) -> Opt
 }
 
 /// Returns the name around a cursor from the text alone, for a file that is not valid YAML at the moment.
-pub fn typed_name(file: &str, before: &str, after: &str) -> Option<(Thing, String)> {
+pub fn typed_name(file: &str, before: &str, after: &str) -> Option<(NameKind, String)> {
     let rest = after.split(|c: char| !is_part(c)).next().unwrap_or_default();
     let start = before.trim_end_matches(is_part);
     let name = format!("{}{rest}", before.get(start.len()..).unwrap_or_default());
     let recipient = start.strip_suffix("team:").filter(|start| start.ends_with(['"', '\'', ' ', '[', ',']));
     let thing = match wanted(file, recipient.unwrap_or(start))?.names {
         // A script's name, followed by the function.
-        Wants::Of(Thing::Function) => {
+        Expected::Of(NameKind::Function) => {
             let function = after.get(rest.len()..)?.strip_prefix("::")?;
             let function = function.split(|c: char| !is_part(c)).next().unwrap_or_default();
-            return Some((Thing::Function, format!("{name}::{function}")));
+            return Some((NameKind::Function, format!("{name}::{function}")));
         }
-        Wants::Within(script) => return Some((Thing::Function, format!("{script}::{name}"))),
-        Wants::Of(thing) => thing,
-        Wants::Recipients | Wants::Teams => Thing::Team,
+        Expected::Within(script) => return Some((NameKind::Function, format!("{script}::{name}"))),
+        Expected::Of(thing) => thing,
+        Expected::Recipients | Expected::Teams => NameKind::Team,
     };
     (!name.is_empty()).then_some((thing, name))
 }
@@ -128,12 +128,12 @@ fn wanted(file: &str, before: &str) -> Option<Wanted> {
     Some(Wanted { names, typed: typed.chars().count() })
 }
 
-fn names_of(file: &str, key: &str) -> Option<Wants> {
+fn names_of(file: &str, key: &str) -> Option<Expected> {
     match grammar::key_naming(grammar::shape_of(file)?, key)? {
-        Names::Of(thing) => Some(Wants::Of(thing)),
-        Names::Recipient => Some(Wants::Recipients),
-        Names::Owner => Some(Wants::Teams),
-        Names::Mail => Some(Wants::Of(Thing::Template)),
+        Names::Of(thing) => Some(Expected::Of(thing)),
+        Names::Recipient => Some(Expected::Recipients),
+        Names::Owner => Some(Expected::Teams),
+        Names::Mail => Some(Expected::Of(NameKind::Template)),
         Names::Gives(_) | Names::Path => None,
     }
 }
@@ -148,16 +148,16 @@ fn within_expression(line: &str) -> Option<Wanted> {
     let typed = line.get(start.len()..).unwrap_or_default().chars().count();
     if let Some(before) = start.strip_suffix("::") {
         let script = before.rsplit(|c: char| !is_part(c)).next().filter(|script| !script.is_empty())?;
-        return Some(Wanted { names: Wants::Within(script.to_owned()), typed });
+        return Some(Wanted { names: Expected::Within(script.to_owned()), typed });
     }
     let before = start.strip_suffix("?.").or_else(|| start.strip_suffix('.'))?;
     let root = before.rsplit(|c: char| !is_part(c) && c != '.').next().unwrap_or_default();
     let thing = match root {
-        "settings" => Thing::Setting,
-        "steps" => Thing::Step,
+        "settings" => NameKind::Setting,
+        "steps" => NameKind::Step,
         _ => return None,
     };
-    Some(Wanted { names: Wants::Of(thing), typed })
+    Some(Wanted { names: Expected::Of(thing), typed })
 }
 
 /// Returns the key and the partial value at the end of a line: `key: val`, or an item of a list below `key:`.

@@ -2,7 +2,7 @@
 
 use super::Defined;
 use crate::policy::files::Files;
-use crate::policy::grammar::Thing;
+use crate::policy::grammar::NameKind;
 
 /// The maximum number of lines, for a small window.
 const MOST_LINES: usize = 16;
@@ -13,8 +13,8 @@ pub fn about(defined: &Defined, files: &Files) -> String {
     let text = files.get(file).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let (language, comment) = match defined.thing {
-        Thing::Function => ("rust", Some("//")),
-        Thing::Template => ("markdown", None),
+        NameKind::Function => ("rust", Some("//")),
+        NameKind::Template => ("markdown", None),
         _ => ("yaml", Some("#")),
     };
     let start = defined.from.saturating_sub(1);
@@ -25,8 +25,8 @@ pub fn about(defined: &Defined, files: &Files) -> String {
     // The signature is what a caller needs; the comment adds the rest.
     let signature = format!("{}{}", defined.name, defined.more);
     let shown = match defined.thing {
-        Thing::Template => lines.clone(),
-        Thing::Function => vec![signature.as_str()],
+        NameKind::Template => lines.clone(),
+        NameKind::Function => vec![signature.as_str()],
         _ => within(&lines, start),
     };
     let mut excerpt = dedented(&shown.iter().take(MOST_LINES).copied().collect::<Vec<_>>());
@@ -34,7 +34,7 @@ pub fn about(defined: &Defined, files: &Files) -> String {
         excerpt.push_str("\n...");
     }
     let name = match defined.thing {
-        Thing::Template => format!("{} ({})", defined.name, defined.more),
+        NameKind::Template => format!("{} ({})", defined.name, defined.more),
         _ => defined.name.clone(),
     };
     let mut about = format!("{thing} **{name}** in {file}:{}\n", defined.place.line);

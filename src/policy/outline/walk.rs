@@ -5,7 +5,7 @@ use super::script::{self, Piece, Placed, Spoken};
 use super::{Defined, Named, Outline, folder_of};
 use crate::policy::diagnostic::Place;
 use crate::policy::files::Files;
-use crate::policy::grammar::{self, Kind, Names, Shape, Site, Thing};
+use crate::policy::grammar::{self, Kind, NameKind, Names, Shape, Site};
 use crate::policy::script::interpolations;
 use crate::policy::source::{self, Node};
 
@@ -49,14 +49,14 @@ impl Walk<'_> {
         }
     }
 
-    fn named(&mut self, thing: Thing, name: &str, place: Place) {
+    fn named(&mut self, thing: NameKind, name: &str, place: Place) {
         let folder = self.folder.map(str::to_owned);
         self.outline.named.push(Named { thing, name: name.to_owned(), folder, place });
     }
 
-    fn defined(&mut self, thing: Thing, name: &str, place: Place, from: usize) {
+    fn defined(&mut self, thing: NameKind, name: &str, place: Place, from: usize) {
         // The name of a policy is visible in the whole tree.
-        let folder = self.folder.filter(|_| thing != Thing::Policy).map(str::to_owned);
+        let folder = self.folder.filter(|_| thing != NameKind::Policy).map(str::to_owned);
         let more = String::new();
         self.outline.defined.push(Defined { thing, name: name.to_owned(), folder, place, from, more });
     }
@@ -82,7 +82,7 @@ impl Walk<'_> {
         match names {
             Names::Gives(thing) => self.defined(thing, text, place, from),
             // `proofd.yaml` is not a file of the tree.
-            Names::Of(Thing::Source | Thing::Provider | Thing::Endpoint | Thing::System) => {}
+            Names::Of(NameKind::Source | NameKind::Provider | NameKind::Endpoint | NameKind::System) => {}
             Names::Of(thing) => self.named(thing, text, place),
             Names::Recipient | Names::Owner => self.recipient(text, place),
             Names::Mail => self.sent(text, place),
@@ -95,7 +95,7 @@ impl Walk<'_> {
         if let Some(team) = text.strip_prefix("team:") {
             let before = "team:".len();
             let place = Place { column: place.column + before, length: team.chars().count(), ..place };
-            self.named(Thing::Team, team, place);
+            self.named(NameKind::Team, team, place);
         }
     }
 
@@ -107,7 +107,7 @@ impl Walk<'_> {
             let column = place.column + length + " to ".len();
             self.recipient(to, Place { column, ..place.clone() });
         }
-        self.named(Thing::Template, template, Place { length, ..place });
+        self.named(NameKind::Template, template, Place { length, ..place });
     }
 
     /// Records the names of the expressions in one scalar, in order.
@@ -128,11 +128,11 @@ impl Walk<'_> {
         let place = |at: usize| places.get(at).cloned().flatten();
         for spoken in script::spoken(pieces) {
             let found = match spoken {
-                Spoken::Step(at) => (Thing::Step, name(at).map(str::to_owned), place(at)),
-                Spoken::Setting(at) => (Thing::Setting, name(at).map(str::to_owned), place(at)),
+                Spoken::Step(at) => (NameKind::Step, name(at).map(str::to_owned), place(at)),
+                Spoken::Setting(at) => (NameKind::Setting, name(at).map(str::to_owned), place(at)),
                 Spoken::Beside(at) => {
                     let Some(namespace) = beside else { continue };
-                    (Thing::Function, name(at).map(|name| format!("{namespace}::{name}")), place(at))
+                    (NameKind::Function, name(at).map(|name| format!("{namespace}::{name}")), place(at))
                 }
                 Spoken::Function { namespace, name: at } => {
                     let whole = name(namespace).zip(name(at)).map(|(file, name)| format!("{file}::{name}"));
@@ -141,7 +141,7 @@ impl Walk<'_> {
                             true => Place { length: to.column + to.length - from.column, ..from },
                             false => to,
                         });
-                    (Thing::Function, whole, place)
+                    (NameKind::Function, whole, place)
                 }
             };
             if let (thing, Some(name), Some(place)) = found {
@@ -167,7 +167,7 @@ impl Walk<'_> {
                 continue;
             };
             self.outline.defined.push(Defined {
-                thing: Thing::Function,
+                thing: NameKind::Function,
                 name: format!("{namespace}::{name}"),
                 folder: self.folder.map(str::to_owned),
                 place: place.clone(),
@@ -182,7 +182,7 @@ impl Walk<'_> {
     fn mail(&mut self, name: &str, language: &str) {
         let place = Place { file: self.file.to_owned(), line: 1, column: 1, length: 1 };
         self.outline.defined.push(Defined {
-            thing: Thing::Template,
+            thing: NameKind::Template,
             name: name.to_owned(),
             folder: None,
             place,

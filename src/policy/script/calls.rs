@@ -79,7 +79,7 @@ fn fault(
         if takes.is_empty() {
             let message = format!("`{namespace}.rhai` has no function `{name}`");
             let names: BTreeSet<_> = known.iter().map(|(name, _)| name.as_str()).collect();
-            return error("unknown-function", message, said(name, names));
+            return error("unknown-function", message, suggestion(name, names));
         }
         let message = wrong_number(&format!("{namespace}::{name}"), &takes, call.args.len());
         return if takes.contains(&arguments) {
@@ -116,7 +116,7 @@ fn takes(functions: &Functions, name: &str) -> BTreeSet<usize> {
     functions.iter().filter(|(other, _)| other == name).map(|(_, count)| *count).collect()
 }
 
-fn said(name: &str, known: BTreeSet<&str>) -> Option<String> {
+fn suggestion(name: &str, known: BTreeSet<&str>) -> Option<String> {
     match nearest(name, known.iter().copied()) {
         Some(near) => Some(format!("did you mean `{near}`?")),
         None => Some(format!("known: {}", known.into_iter().collect::<Vec<_>>().join(", "))),

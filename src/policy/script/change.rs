@@ -56,8 +56,8 @@ impl fmt::Debug for Edit {
 
 impl Edit {
     /// Returns a sentence such as `event.score is 71; it would hold from 76`.
-    pub fn said(&self) -> String {
-        let than = said(&self.than);
+    pub fn text(&self) -> String {
+        let than = value_text(&self.than);
         let needs = match (self.needs, self.than.is_null()) {
             (Needs::Is, true) => "if it were empty".to_owned(),
             (Needs::IsNot, true) => "if it were not empty".to_owned(),
@@ -72,17 +72,17 @@ impl Edit {
             (Needs::ContainsNot, _) => format!("if it did not contain {than}"),
         };
         let setting = self.setting.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
-        format!("{} is {}; it would hold {needs}{setting}", self.path, said(&self.is))
+        format!("{} is {}; it would hold {needs}{setting}", self.path, value_text(&self.is))
     }
 }
 
-fn said(value: &Value) -> String {
+fn value_text(value: &Value) -> String {
     match value {
         Value::Null => "empty".to_owned(),
         Value::String(text) if text.is_empty() => "an empty text".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "an empty list".to_owned(),
-        Value::Array(items) => items.iter().map(said).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items.iter().map(value_text).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
 }

@@ -13,14 +13,14 @@ use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 type MayBeEmpty<'a> = dyn Fn(&Expr, &[String]) -> bool + 'a;
 
 pub(super) fn check(expr: &Expr, may: &MayBeEmpty<'_>, place: &Place, diagnostics: &mut Vec<Diagnostic>) {
-    let mut reading = Reading { may, place, told: BTreeSet::new(), diagnostics };
+    let mut reading = Reading { may, place, reported: BTreeSet::new(), diagnostics };
     reading.look(expr, &BTreeSet::new());
 }
 
 struct Reading<'a> {
     may: &'a MayBeEmpty<'a>,
     place: &'a Place,
-    told: BTreeSet<String>,
+    reported: BTreeSet<String>,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
@@ -33,7 +33,7 @@ impl Reading<'_> {
                 let mut filled = filled.clone();
                 for part in parts.iter() {
                     self.look(part, &filled);
-                    tells(part, holds, &mut filled);
+                    collect_filled(part, holds, &mut filled);
                 }
             }
             Expr::FnCall(call, _) if is_order(&call.name) => {
@@ -55,7 +55,7 @@ impl Reading<'_> {
         }
         let Some((parts, true)) = path(side) else { return };
         let name = parts.join(".");
-        if filled.contains(&name) || !(self.may)(side, &parts) || !self.told.insert(name.clone()) {
+        if filled.contains(&name) || !(self.may)(side, &parts) || !self.reported.insert(name.clone()) {
             return;
         }
         let message = format!(
@@ -80,12 +80,12 @@ fn is_order(name: &str) -> bool {
 }
 
 /// Collects the fields that are nonempty if the expression has this result.
-fn tells(expr: &Expr, came_out: bool, filled: &mut BTreeSet<String>) {
+fn collect_filled(expr: &Expr, came_out: bool, filled: &mut BTreeSet<String>) {
     match expr {
-        Expr::And(parts, _) if came_out => parts.iter().for_each(|part| tells(part, true, filled)),
-        Expr::Or(parts, _) if !came_out => parts.iter().for_each(|part| tells(part, false, filled)),
+        Expr::And(parts, _) if came_out => parts.iter().for_each(|part| collect_filled(part, true, filled)),
+        Expr::Or(parts, _) if !came_out => parts.iter().for_each(|part| collect_filled(part, false, filled)),
         Expr::FnCall(call, _) => match (call.name.as_str(), call.args.as_slice()) {
-            ("!", [of]) => tells(of, !came_out, filled),
+            ("!", [of]) => collect_filled(of, !came_out, filled),
             ("==" | "!=", [left, right]) if came_out == (call.name == "!=") => {
                 for (field, other) in [(left, right), (right, left)] {
                     if let (Expr::Unit(_), Some((parts, true))) = (other, path(field)) {

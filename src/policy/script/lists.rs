@@ -10,7 +10,7 @@ use super::values::{raise, type_word};
 type Answer<T> = Result<T, Box<EvalAltResult>>;
 
 /// Calls a closure on one item of a list.
-fn says(name: &str, ctx: &NativeCallContext<'_>, asked: &FnPtr, item: &Dynamic, at: usize) -> Answer<bool> {
+fn holds(name: &str, ctx: &NativeCallContext<'_>, asked: &FnPtr, item: &Dynamic, at: usize) -> Answer<bool> {
     let index = [Dynamic::from(i64::try_from(at).unwrap_or(i64::MAX))];
     let mut item = item.clone();
     let answer = asked.call_raw_with_extra_args(name, ctx, Some(&mut item), [], index, Some(0))?;
@@ -33,7 +33,7 @@ fn first(
     from: usize,
 ) -> Answer<Option<usize>> {
     for (at, item) in list.iter().enumerate().skip(from) {
-        if says(name, ctx, asked, item, at)? {
+        if holds(name, ctx, asked, item, at)? {
             return Ok(Some(at));
         }
     }
@@ -44,7 +44,7 @@ fn first(
 fn parted(name: &str, ctx: &NativeCallContext<'_>, list: &Array, asked: &FnPtr) -> Answer<(Array, Array)> {
     let (mut yes, mut no) = (Array::new(), Array::new());
     for (at, item) in list.iter().enumerate() {
-        let to = if says(name, ctx, asked, item, at)? { &mut yes } else { &mut no };
+        let to = if holds(name, ctx, asked, item, at)? { &mut yes } else { &mut no };
         to.push(item.clone());
     }
     Ok((yes, no))
@@ -90,7 +90,7 @@ pub(super) fn register(engine: &mut Engine) {
     });
     engine.register_fn("all", |ctx: Ctx<'_>, list: &mut Array, asked: FnPtr| {
         for (at, item) in list.iter().enumerate() {
-            if !says("all", &ctx, &asked, item, at)? {
+            if !holds("all", &ctx, &asked, item, at)? {
                 return Ok::<_, Box<EvalAltResult>>(false);
             }
         }

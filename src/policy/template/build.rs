@@ -92,8 +92,9 @@ impl Templates {
                     place.column += shift.map_or(0, |before| before.chars().count());
                 }
                 let severity = found.severity;
-                let told = Diagnostic { severity, ..Diagnostic::error(place, found.code, found.message) };
-                diagnostics.push(told.help(found.help));
+                let diagnostic =
+                    Diagnostic { severity, ..Diagnostic::error(place, found.code, found.message) };
+                diagnostics.push(diagnostic.help(found.help));
             }
         }
     }

@@ -91,7 +91,7 @@ impl Templates {
     }
 
     /// Reports whether the mail uses a name such as `link` in a language; false for a missing mail.
-    pub fn says(&self, name: &str, language: &str, word: &str) -> bool {
+    pub fn uses_variable(&self, name: &str, language: &str, word: &str) -> bool {
         ["subject", "body"].iter().any(|part| {
             let template = self.environment.get_template(&format!("{name}/{language}#{part}"));
             template.is_ok_and(|template| template.undeclared_variables(false).contains(word))

@@ -14,10 +14,10 @@ pub(super) fn always(text: &str, word: &str) -> bool {
             Sign::Markup => "-->",
         };
         let Some(end) = inner.find(close) else { return false };
-        let said = inner[..end].trim_matches('-').trim();
+        let tag = inner[..end].trim_matches('-').trim();
         match sign {
-            Sign::Value if said == word && blocks.iter().all(|shown| *shown) => return true,
-            Sign::Block => enter(said, word, &mut blocks),
+            Sign::Value if tag == word && blocks.iter().all(|shown| *shown) => return true,
+            Sign::Block => enter(tag, word, &mut blocks),
             Sign::Value | Sign::Comment | Sign::Markup => {}
         }
         rest = &inner[end + close.len()..];
@@ -34,8 +34,8 @@ pub(super) fn hosts(text: &str) -> Vec<String> {
 }
 
 /// Updates the open blocks by a tag; true: the block appears in every mail that has the word.
-fn enter(said: &str, word: &str, blocks: &mut Vec<bool>) {
-    let mut words = said.split_whitespace();
+fn enter(tag: &str, word: &str, blocks: &mut Vec<bool>) {
+    let mut words = tag.split_whitespace();
     match words.next().unwrap_or_default() {
         "if" => blocks.push(words.eq([word])),
         "else" | "elif" => {
@@ -47,7 +47,7 @@ fn enter(said: &str, word: &str, blocks: &mut Vec<bool>) {
             blocks.pop();
         }
         "for" | "macro" | "call" | "filter" | "raw" | "autoescape" | "with" | "block" => blocks.push(false),
-        "set" if !said.contains('=') => blocks.push(false),
+        "set" if !tag.contains('=') => blocks.push(false),
         _ => {}
     }
 }

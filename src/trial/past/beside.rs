@@ -107,7 +107,7 @@ fn joined(story: &[Happened], case: &Projected) -> Vec<String> {
             Note::Joined { key, .. } => Some(key.clone()),
             _ => None,
         },
-        What::Did { .. } | What::Sent { .. } | What::Destroyed(_) | What::Said(_) => None,
+        What::Did { .. } | What::Sent { .. } | What::Destroyed(_) | What::Text(_) => None,
     };
     of_case(story, case).filter_map(key).collect()
 }

@@ -34,7 +34,7 @@ pub(super) struct Book<'a> {
     /// Ended calls of a kind, with their start times.
     ended: HashMap<Kind, Vec<Ended<'a>>>,
     /// Which case received which event.
-    heard: HashSet<(&'a CaseId, &'a str)>,
+    received: HashSet<(&'a CaseId, &'a str)>,
     /// The kind of each call of a case.
     asked: HashMap<(&'a CaseId, u32), &'a Kind>,
     /// Since when the recorded person differs from the simulated one.
@@ -59,29 +59,29 @@ impl<'a> Book<'a> {
             to,
             seen: HashMap::new(),
             ended: HashMap::new(),
-            heard: HashSet::new(),
+            received: HashSet::new(),
             asked: HashMap::new(),
             otherwise: None,
             done: Vec::new(),
             assumed: BTreeSet::new(),
         };
-        let mut told: HashMap<&CaseId, (SubjectRef, &WaitFingerprint, HashMap<u32, Timestamp>)> =
+        let mut opened: HashMap<&CaseId, (SubjectRef, &WaitFingerprint, HashMap<u32, Timestamp>)> =
             HashMap::new();
         for moment in &past.moments {
             let at = moment.at;
             match &moment.what {
                 Happening::Opened { case, recorded, after, .. } => {
                     if let Cause::Opening(opening) = &recorded.cause {
-                        let whom = opening.subject.reference();
-                        told.insert(case, (whom, after, HashMap::new()));
+                        let reference = opening.subject.reference();
+                        opened.insert(case, (reference, after, HashMap::new()));
                         book.saw(at, opening.subject.reference(), Some(&opening.subject));
                     }
                 }
                 Happening::Input { case, recorded, after } => {
-                    let Some((whom, before, begun)) = told.get_mut(case) else { continue };
+                    let Some((reference, before, begun)) = opened.get_mut(case) else { continue };
                     match &recorded.cause {
                         Cause::Input(Input::Event(event)) => {
-                            book.heard.insert((case, &event.key));
+                            book.received.insert((case, &event.key));
                         }
                         Cause::Input(Input::Attempt { call }) => {
                             begun.insert(*call, at);
@@ -94,8 +94,8 @@ impl<'a> Book<'a> {
                                 book.ended.entry(kind.clone()).or_default().push(ended);
                             }
                             if let Outcome::Done(Done::Seen { subject }) = outcome {
-                                let whom = whom.clone();
-                                book.saw(at, whom, subject.as_deref());
+                                let reference = reference.clone();
+                                book.saw(at, reference, subject.as_deref());
                             }
                         }
                         _ => {}
@@ -116,27 +116,29 @@ impl<'a> Book<'a> {
                         book.saw(at, opening.subject.reference(), Some(&opening.subject));
                     }
                 }
-                Happening::Seen { whom, person, .. } => book.saw(at, whom.clone(), person.as_deref()),
+                Happening::Seen { reference, person, .. } => {
+                    book.saw(at, reference.clone(), person.as_deref())
+                }
             }
         }
         book
     }
 
-    fn saw(&mut self, at: Timestamp, whom: SubjectRef, person: Option<&'a Subject>) {
-        self.seen.entry(whom).or_default().push((at, person));
+    fn saw(&mut self, at: Timestamp, reference: SubjectRef, person: Option<&'a Subject>) {
+        self.seen.entry(reference).or_default().push((at, person));
     }
 
     /// Returns the person at a time, if equal reads before and after it prove the record. The flag reports that the
     /// last read was assumed to be unchanged.
-    fn as_of(&self, whom: &SubjectRef, now: Timestamp) -> Option<(Option<&'a Subject>, bool)> {
-        let seen = self.seen.get(whom)?;
+    fn as_of(&self, reference: &SubjectRef, now: Timestamp) -> Option<(Option<&'a Subject>, bool)> {
+        let seen = self.seen.get(reference)?;
         let before = seen.iter().rev().find(|(at, _)| *at <= now)?;
         if self.otherwise.is_some_and(|since| before.0 >= since) {
             return None;
         }
         // A read after a change that the simulation lacks is no evidence about the time before.
-        let told = |at: &Timestamp| *at > now && self.otherwise.is_none_or(|since| *at < since);
-        let after = seen.iter().find(|(at, _)| told(at));
+        let later = |at: &Timestamp| *at > now && self.otherwise.is_none_or(|since| *at < since);
+        let after = seen.iter().find(|(at, _)| later(at));
         match after {
             _ if before.0 == now => Some((before.1, false)),
             Some((_, person)) if *person == before.1 => Some((before.1, false)),
@@ -147,41 +149,41 @@ impl<'a> Book<'a> {
     }
 
     /// Returns the person at a time, with the simulation's own effects applied.
-    pub fn person_at(&self, whom: &SubjectRef, now: Timestamp) -> Option<(Option<Subject>, bool)> {
-        let (person, assumed) = self.as_of(whom, now)?;
+    pub fn person_at(&self, reference: &SubjectRef, now: Timestamp) -> Option<(Option<Subject>, bool)> {
+        let (person, assumed) = self.as_of(reference, now)?;
         let mut outside = Outside::default();
-        outside.people.extend(person.cloned().map(|person| (whom.clone(), person)));
-        for (_, action) in self.done.iter().filter(|(other, _)| other == whom) {
+        outside.people.extend(person.cloned().map(|person| (reference.clone(), person)));
+        for (_, action) in self.done.iter().filter(|(other, _)| other == reference) {
             let _ = outside.perform(action, now);
         }
-        Some((outside.people.remove(whom), assumed))
+        Some((outside.people.remove(reference), assumed))
     }
 
     /// Performs an effect on a person.
     fn effect(&mut self, case: &Case, action: &Action, now: Timestamp) -> Answer {
-        let whom = case.subject.reference();
+        let reference = case.subject.reference();
         let mut outside = Outside::default();
-        let person = match self.person_at(&whom, now) {
+        let person = match self.person_at(&reference, now) {
             Some((person, _)) => person,
             None => Some(case.seen.clone().unwrap_or_else(|| case.subject.clone())),
         };
-        outside.people.extend(person.map(|person| (whom.clone(), person)));
+        outside.people.extend(person.map(|person| (reference.clone(), person)));
         let outcome = outside.perform(action, now);
         if matches!(outcome, Outcome::Done(_)) {
-            self.done.push((whom, action.clone()));
+            self.done.push((reference, action.clone()));
         }
         Answer::Ended(outcome)
     }
 
-    fn read(&mut self, case: &Case, whom: &SubjectRef, now: Timestamp) -> Answer {
-        match self.person_at(whom, now) {
+    fn read(&mut self, case: &Case, reference: &SubjectRef, now: Timestamp) -> Answer {
+        match self.person_at(reference, now) {
             Some((person, assumed)) => {
                 if assumed && now < self.to {
                     self.assumed.insert(case.id.clone());
                 }
                 Answer::Ended(Outcome::Done(Done::Seen { subject: person.map(Box::new) }))
             }
-            None if whom.kind == SubjectKind::Applicant => {
+            None if reference.kind == SubjectKind::Applicant => {
                 Answer::Ended(Outcome::Done(Done::Seen { subject: Some(Box::new(case.subject.clone())) }))
             }
             None => Answer::NotKnown("the person changed then and was not read".to_owned()),
@@ -287,8 +289,8 @@ impl<'a> Book<'a> {
 }
 
 impl Environment for Book<'_> {
-    fn person(&mut self, whom: &SubjectRef, now: Timestamp) -> Lookup {
-        match self.person_at(whom, now) {
+    fn person(&mut self, reference: &SubjectRef, now: Timestamp) -> Lookup {
+        match self.person_at(reference, now) {
             Some((person, _)) => Lookup::Read(person),
             None => Lookup::Unknown,
         }
@@ -311,8 +313,8 @@ impl Environment for Book<'_> {
         }
     }
 
-    fn heard(&self, case: &CaseId, event: &Event) -> bool {
-        self.heard.contains(&(case, event.key.as_str()))
+    fn received(&self, case: &CaseId, event: &Event) -> bool {
+        self.received.contains(&(case, event.key.as_str()))
     }
 
     fn knows(&self, case: &Case, policy: &Policy) -> Option<(Timestamp, String)> {

@@ -212,14 +212,14 @@ struct Found {
     endless: usize,
 }
 
-/// Replays all people's records with the active policies and the next ones. `told` receives the number of finished
+/// Replays all people's records with the active policies and the next ones. `on_progress` receives the number of finished
 /// people.
 pub fn back_test(
     past: &Past,
     running: &Arc<PolicySet>,
     next: &Arc<PolicySet>,
     terms: &Terms,
-    told: &(dyn Fn(usize) + Sync),
+    on_progress: &(dyn Fn(usize) + Sync),
     wanted: &(dyn Fn() -> bool + Sync),
 ) -> Vec<PolicyPast> {
     let (place, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -242,7 +242,7 @@ pub fn back_test(
                         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                         found.add(before, after);
                     }
-                    told(done.fetch_add(some.len(), Ordering::Relaxed) + some.len());
+                    on_progress(done.fetch_add(some.len(), Ordering::Relaxed) + some.len());
                 }
             });
         }
@@ -251,11 +251,11 @@ pub fn back_test(
     let names: BTreeSet<&String> = running.policies.keys().chain(next.policies.keys()).collect();
     let of = |name: &String| {
         let (before, after) = (running.policies.get(name), next.policies.get(name));
-        let said = found.of(name, past);
-        let asked = said.cases.before + said.cases.after > 0
+        let projected = found.of(name, past);
+        let asked = projected.cases.before + projected.cases.after > 0
             || before.into_iter().chain(after).any(|policy| was_asked(past, policy));
-        let coming = if asked { said.coming } else { Vec::new() };
-        PolicyPast { sweeps: other_sweeps(before, after), silent: !asked, coming, ..said }
+        let coming = if asked { projected.coming } else { Vec::new() };
+        PolicyPast { sweeps: other_sweeps(before, after), silent: !asked, coming, ..projected }
     };
     names.into_iter().map(of).collect()
 }
@@ -287,9 +287,9 @@ impl Found {
     }
 
     fn of(&self, name: &str, past: &Past) -> PolicyPast {
-        let (none, nobody) = ((Vec::new(), Vec::new()), Vec::new());
+        let (none, no_people) = ((Vec::new(), Vec::new()), Vec::new());
         let (before, after) = self.sides.get(name).unwrap_or(&none);
-        let undecided = self.undecided.get(name).unwrap_or(&nobody);
+        let undecided = self.undecided.get(name).unwrap_or(&no_people);
         let mut items = differences(before, after);
         let (effects, different) = (effects(before, after), items.len());
         items.truncate(MOST_LISTED);

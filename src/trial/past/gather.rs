@@ -57,7 +57,7 @@ enum What {
     Changed(Box<Change>),
     Seen {
         at: Timestamp,
-        whom: SubjectRef,
+        reference: SubjectRef,
         person: Option<Box<Subject>>,
         event: Option<String>,
     },
@@ -102,7 +102,7 @@ impl Interest {
         let (mut kinds, mut names) = (BTreeSet::new(), BTreeSet::new());
         for policy in running.policies.values().chain(next) {
             names.insert(policy.name.clone());
-            kinds.extend(policy.hears().cloned());
+            kinds.extend(policy.reacts_to().cloned());
         }
         Self { since, kinds, policies: (!others_answer).then_some(names), running }
     }
@@ -169,7 +169,7 @@ impl Interest {
 }
 
 /// Extracts only the person's record from an irrelevant case.
-fn only_seen(at: Timestamp, whom: SubjectRef, recorded: Recorded) -> Option<Noted> {
+fn only_seen(at: Timestamp, reference: SubjectRef, recorded: Recorded) -> Option<Noted> {
     let (person, event) = match recorded.cause {
         Cause::Opening(Opening { subject, by: OpenedBy::Event(event), .. }) => {
             (Some(Box::new(subject)), Some(event.key))
@@ -181,7 +181,7 @@ fn only_seen(at: Timestamp, whom: SubjectRef, recorded: Recorded) -> Option<Note
         }
         _ => return None,
     };
-    Some(Noted(What::Seen { at, whom, person, event }))
+    Some(Noted(What::Seen { at, reference, person, event }))
 }
 
 /// Returns the account of a person that is not a user.
@@ -195,7 +195,7 @@ pub struct Gatherer<'a> {
     interest: &'a Interest,
     received: HashMap<String, Box<Event>>,
     moments: Vec<(SubjectRef, Moment)>,
-    cases: HashMap<CaseId, Told>,
+    cases: HashMap<CaseId, Collected>,
     accounts: HashMap<SubjectRef, String>,
     /// People that were processed by revisions other than the active ones.
     otherwise: BTreeSet<SubjectRef>,
@@ -207,7 +207,7 @@ pub struct Gatherer<'a> {
 
 /// The collected data of a case.
 #[derive(Debug)]
-struct Told {
+struct Collected {
     subject: SubjectRef,
     opened_at: Timestamp,
     askings: Vec<Asking>,
@@ -243,12 +243,12 @@ impl<'a> Gatherer<'a> {
                 self.moments.push((subject, Moment { at, what }));
             }
             What::Consumed(consumed) => self.consumed(*consumed),
-            What::Seen { at, whom, person, event } => {
+            What::Seen { at, reference, person, event } => {
                 if let Some(account) = person.as_deref().and_then(account) {
-                    self.accounts.insert(whom.clone(), account);
+                    self.accounts.insert(reference.clone(), account);
                 }
-                let what = Happening::Seen { whom: whom.clone(), person, event };
-                self.moments.push((whom, Moment { at, what }));
+                let what = Happening::Seen { reference: reference.clone(), person, event };
+                self.moments.push((reference, Moment { at, what }));
             }
             What::Watched { policy, recorded } => {
                 if let Cause::Opening(opening) = &recorded.cause {
@@ -316,16 +316,16 @@ impl<'a> Gatherer<'a> {
             }
             return;
         }
-        let told = self.cases.entry(case.clone()).or_insert_with(|| Told {
+        let collected = self.cases.entry(case.clone()).or_insert_with(|| Collected {
             subject: subject.clone(),
             opened_at: at,
             askings: Vec::new(),
             then: Then { end: end.clone(), sessions: 0, did: Vec::new() },
         });
-        told.then.did.extend(effects.into_iter().map(|what| super::ProjectedEffect { what, at }));
-        told.then.sessions = sessions;
-        told.then.end = end;
-        let open = told.askings.last_mut().filter(|asking| asking.ended.is_none());
+        collected.then.did.extend(effects.into_iter().map(|what| super::ProjectedEffect { what, at }));
+        collected.then.sessions = sessions;
+        collected.then.end = end;
+        let open = collected.askings.last_mut().filter(|asking| asking.ended.is_none());
         match (open, asked) {
             // Outage credit moves the start; a repeated step has ended before.
             (Some(open), Some((what, _))) if open.what == what && how == How::Cut => {}
@@ -333,7 +333,7 @@ impl<'a> Gatherer<'a> {
                 if let Some(open) = open {
                     open.ended = Some((at, how));
                 }
-                told.askings.extend(asked.map(|(what, began)| Asking { what, began, ended: None }));
+                collected.askings.extend(asked.map(|(what, began)| Asking { what, began, ended: None }));
             }
         }
         let what = if opened {
@@ -366,10 +366,10 @@ impl<'a> Gatherer<'a> {
         for (subject, moment) in self.moments {
             people.of(&subject).moments.push(moment);
         }
-        for (id, told) in self.cases {
-            let person = people.of(&told.subject);
-            person.askings.insert(id.clone(), told.askings);
-            person.then.insert(id, told.then);
+        for (id, collected) in self.cases {
+            let person = people.of(&collected.subject);
+            person.askings.insert(id.clone(), collected.askings);
+            person.then.insert(id, collected.then);
         }
         for subject in &self.otherwise {
             if let Some(person) = people.known(subject) {
@@ -391,7 +391,7 @@ impl<'a> Gatherer<'a> {
         let is_event = |moment: &Moment| matches!(moment.what, Happening::Event { .. });
         let events = self.moments.iter().filter(|(_, moment)| is_event(moment));
         let Some(from) = events.map(|(_, moment)| moment.at).nth(over) else { return };
-        self.cases.retain(|_, told| told.opened_at >= from);
+        self.cases.retain(|_, collected| collected.opened_at >= from);
         let cases = &self.cases;
         self.moments.retain(|(_, moment)| match &moment.what {
             Happening::Opened { case, .. } | Happening::Input { case, .. } => cases.contains_key(case),

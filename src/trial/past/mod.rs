@@ -90,7 +90,7 @@ pub enum Happening {
     /// A case opened before the record received an event.
     Joined { policy: String, event: String },
     /// A case of another policy read a person; `event`: the key of the event that opened it.
-    Seen { whom: SubjectRef, person: Option<Box<Subject>>, event: Option<String> },
+    Seen { reference: SubjectRef, person: Option<Box<Subject>>, event: Option<String> },
 }
 
 /// A question to a person or a queue.

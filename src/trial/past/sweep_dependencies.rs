@@ -14,11 +14,11 @@ pub(super) fn other_sweeps(before: Option<&Arc<Policy>>, after: Option<&Arc<Poli
         let old = before.sweeps().find(|old| old.schedule == sweep.schedule);
         old.is_none_or(|old| lets_in(before, old, after, sweep))
     };
-    let told = |sweep: &Arc<Sweep>| {
+    let described = |sweep: &Arc<Sweep>| {
         let others = if before.is_some() { ", which may select other people" } else { "" };
         format!("opens cases by the sweep {}{others}; these people are not in the record", sweep.schedule)
     };
-    after.sweeps().filter(other).map(told).collect()
+    after.sweeps().filter(other).map(described).collect()
 }
 
 /// Returns whether a changed sweep, or data that it reads, may select additional people. More frequent or larger runs

@@ -43,7 +43,7 @@ pub fn walk(
     let began = past.moments.first().map_or(to, |moment| moment.at);
     let mut world = World::among(Book::new(past, to), Arc::clone(set), began, terms.clone());
     world.paused(pauses);
-    let mut walk = Walk { past, world, handled: BTreeSet::new(), told: BTreeSet::new() };
+    let mut walk = Walk { past, world, handled: BTreeSet::new(), emitted: BTreeSet::new() };
     let endless = walk.all(to).is_err();
     let results = walk.results();
     let undecided = walk.world.undecided;
@@ -68,7 +68,7 @@ struct Walk<'a> {
     /// Processed openings: policy and event.
     handled: BTreeSet<(String, String)>,
     /// Own events of cases on their recorded paths; they arrive at their recorded times.
-    told: BTreeSet<String>,
+    emitted: BTreeSet<String>,
 }
 
 impl Walk<'_> {
@@ -111,7 +111,7 @@ impl Walk<'_> {
         then: Option<(&CaseId, &WaitFingerprint)>,
     ) -> Result<(), TooLong> {
         let Cause::Opening(opening) = &recorded.cause else { return Ok(()) };
-        let (modes, now, whom) = (self.world.terms.modes, self.world.now, opening.subject.reference());
+        let (modes, now, subject) = (self.world.terms.modes, self.world.now, opening.subject.reference());
         let (mut step, event) = match &opening.by {
             OpenedBy::Event(event) => {
                 self.handled.insert((policy.name.clone(), event.key.clone()));
@@ -122,12 +122,12 @@ impl Walk<'_> {
                 let person = opening.subject.clone();
                 (intake::offer(policy, event.clone(), person, modes, now), Some(event))
             }
-            by @ OpenedBy::Hand { .. } => (intake::by_hand(policy, whom, by.clone(), modes, now), None),
+            by @ OpenedBy::Hand { .. } => (intake::by_hand(policy, subject, by.clone(), modes, now), None),
             OpenedBy::Sweep { schedule, nominal } => {
                 let Some(sweep) = policy.sweeps().find(|sweep| sweep.schedule == *schedule) else {
                     return Ok(());
                 };
-                (intake::by_sweep(policy, sweep, *nominal, whom, modes, false, now), None)
+                (intake::by_sweep(policy, sweep, *nominal, subject, modes, false, now), None)
             }
         };
         for (provider, enrolment) in &recorded.facts.enrolments {
@@ -160,18 +160,18 @@ impl Walk<'_> {
         if self.world.kept(id).is_none_or(|kept| !kept.led) {
             return;
         }
-        let told = self.world.inbox.drain(..).map(|heard| heard.event.key);
-        self.told.extend(told);
+        let emitted = self.world.inbox.drain(..).map(|received| received.event.key);
+        self.emitted.extend(emitted);
     }
 
     /// Returns whether an own event has no cause in the replay, or was handled already. A case opened before the record
     /// is not replayed, and its recorded events count.
     fn unfounded(&self, event: &Event) -> bool {
-        let said = |key: &str| event.fields.get("data").and_then(|data| data.get(key)?.as_str());
+        let data_text = |key: &str| event.fields.get("data").and_then(|data| data.get(key)?.as_str());
         let set = |by: &str| self.world.set.policies.contains_key(by);
         let walked = |case: &str| self.past.then.contains_key(&CaseId(case.to_owned()));
-        let ours = event.source == "proofd" && said("policy").is_some_and(set);
-        ours && said("case").is_some_and(walked) && !self.told.contains(&event.key)
+        let ours = event.source == "proofd" && data_text("policy").is_some_and(set);
+        ours && data_text("case").is_some_and(walked) && !self.emitted.contains(&event.key)
     }
 
     /// Keeps a case on its recorded path while its wait fingerprint is equal.
@@ -206,7 +206,7 @@ impl Walk<'_> {
         self.done_then(id, input);
         let question = self.world.environment.question(id, self.world.now).map(str::to_owned);
         for other in self.others(id) {
-            self.tells(&other, input, question.as_deref())?;
+            self.apply_input(&other, input, question.as_deref())?;
         }
         Ok(())
     }
@@ -223,7 +223,7 @@ impl Walk<'_> {
     }
 
     /// Passes a person's recorded input to a case that asks the same question.
-    fn tells(&mut self, id: &CaseId, input: &Input, question: Option<&str>) -> Result<(), TooLong> {
+    fn apply_input(&mut self, id: &CaseId, input: &Input, question: Option<&str>) -> Result<(), TooLong> {
         let Some((case, policy)) = self.world.kept(id).map(|kept| (&kept.case, Arc::clone(&kept.policy)))
         else {
             return Ok(());
@@ -273,9 +273,9 @@ impl Walk<'_> {
             step = match step {
                 Step::Done(decision) => break decision,
                 Step::Person(ask) => {
-                    let (lookup, is_assumed) = self.whom(&ask.whom, event, people, at);
+                    let (lookup, is_assumed) = self.person_of(&ask.subject, event, people, at);
                     if is_assumed {
-                        assumed.insert(ask.whom.kind);
+                        assumed.insert(ask.subject.kind);
                     }
                     ask.answer(lookup, self.world.now)
                 }
@@ -296,12 +296,18 @@ impl Walk<'_> {
 
     /// Returns the person as read for an event, or as known at its time. The flag reports that the last read was
     /// assumed to be unchanged.
-    fn whom(&self, whom: &SubjectRef, event: &Event, people: &[Subject], at: Timestamp) -> (Lookup, bool) {
-        let read = people.iter().find(|person| person.kind == whom.kind);
-        if let Some(person) = read.or_else(|| self.world.environment.read_for(&event.key, whom.kind)) {
+    fn person_of(
+        &self,
+        subject: &SubjectRef,
+        event: &Event,
+        people: &[Subject],
+        at: Timestamp,
+    ) -> (Lookup, bool) {
+        let read = people.iter().find(|person| person.kind == subject.kind);
+        if let Some(person) = read.or_else(|| self.world.environment.read_for(&event.key, subject.kind)) {
             return (Lookup::Read(Some(person.clone())), false);
         }
-        match self.world.environment.person_at(whom, at) {
+        match self.world.environment.person_at(subject, at) {
             Some((person, assumed)) => (Lookup::Read(person), assumed),
             None => (Lookup::Unknown, false),
         }

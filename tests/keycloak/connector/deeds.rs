@@ -129,7 +129,7 @@ async fn each_change_emits_its_events() {
     let mut bench = Bench::at(&realm).await;
     let mut ann = Person::new(&realm, "Annabel");
     let id = realm.employs(&ann.name, &ann.password).await;
-    let made = bench.told_of(&id).await;
+    let made = bench.events_of(&id).await;
     assert_eq!(
         made,
         ["user.created by others", "user.activated by others", "keycloak.DELETE_GROUP_MEMBERSHIP by others",]
@@ -157,7 +157,7 @@ async fn each_change_emits_its_events() {
                 tokio::time::sleep(std::time::Duration::from_secs(4)).await;
             }
         }
-        assert_eq!(bench.told_of(&id).await, events, "row {number}: {deed:?}");
+        assert_eq!(bench.events_of(&id).await, events, "row {number}: {deed:?}");
     }
     assert_eq!(bench.connector.skipped(), 0);
 }

@@ -142,7 +142,7 @@ async fn a_revoked_token_is_replaced() {
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     // Every token from before is refused from now on.
     realm.ask(Method::PUT, "", Some(json!({"notBefore": now().timestamp()}))).await;
-    assert!(!bench.told_of(&id).await.is_empty());
+    assert!(!bench.events_of(&id).await.is_empty());
     assert!(bench.changes(&id, SUSPEND).await.is_ok());
     // A client that is switched off is an outage, not an answer.
     let own = realm.get("/clients?clientId=proofd").await[0].clone();
@@ -188,15 +188,15 @@ async fn clock_skew_loses_and_repeats_no_event() {
         let mut cleo = Person::new(&realm, "Clock");
         cleo.registers().await;
         let id = realm.id(&cleo.name).await;
-        assert_eq!(bench.told_of(&id).await, ["registration.created by the person"], "{apart}");
-        assert!(bench.told_of(&id).await.is_empty(), "{apart}");
+        assert_eq!(bench.events_of(&id).await, ["registration.created by the person"], "{apart}");
+        assert!(bench.events_of(&id).await.is_empty(), "{apart}");
         let snapshot = bench.snapshot(SubjectKind::Registration, &id).await;
         let asked_at = now() + apart;
         bench.does(&snapshot, &IdentityChange::Approve).await.unwrap();
         // Approval invited already.
         let invited = bench.does(&snapshot, &IdentityChange::EnsureInvited { since: asked_at }).await;
         assert!(invited.unwrap().already && cleo.mails().len() == 1, "{apart}");
-        assert!(bench.told_of(&id).await.contains(&"user.activated by ours".to_owned()), "{apart}");
+        assert!(bench.events_of(&id).await.contains(&"user.activated by ours".to_owned()), "{apart}");
         let snapshot = bench.snapshot(SubjectKind::User, &id).await;
         for (number, already) in [(1, false), (2, true)] {
             let attempt = attempt(number, asked_at);

@@ -95,7 +95,7 @@ impl Bench {
     }
 
     /// The new events about a person, in words.
-    async fn told_of(&mut self, id: &str) -> Vec<String> {
+    async fn events_of(&mut self, id: &str) -> Vec<String> {
         let events = self.polled().await.unwrap();
         events.iter().filter(|event| event.subject.id == id).map(words).collect()
     }

@@ -47,11 +47,11 @@ async fn an_unacknowledged_page_is_returned_again() {
     bench.polled().await.unwrap();
     realm.joins(&id, "administrators").await;
     let before = bench.cursor.clone();
-    let first = bench.told_of(&id).await;
+    let first = bench.events_of(&id).await;
     assert_eq!(first, ["user.role_granted privileged by others"]);
     bench.cursor = before;
-    assert_eq!(bench.told_of(&id).await, first);
-    assert!(bench.told_of(&id).await.is_empty());
+    assert_eq!(bench.events_of(&id).await, first);
+    assert!(bench.events_of(&id).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +117,7 @@ async fn actions_of_people_have_their_origin() {
     let mut leo = Person::new(&realm, "Leo");
     leo.registers().await;
     let id = realm.id(&leo.name).await;
-    let told = bench.told_of(&id).await;
+    let told = bench.events_of(&id).await;
     assert_eq!(told[0], "registration.created by the person");
     // The refusals of the gate have no subject: the name is what a stranger typed.
     realm.sets_password(&id, &leo.password).await;
@@ -138,7 +138,7 @@ async fn a_realm_without_registrations_emits_user_events_only() {
     let mut max = Person::new(&realm, "Max");
     max.registers().await;
     let id = realm.id(&max.name).await;
-    assert_eq!(bench.told_of(&id).await, ["user.created by the person"]);
+    assert_eq!(bench.events_of(&id).await, ["user.created by the person"]);
     let snapshot = bench.snapshot(SubjectKind::Registration, &id).await;
     let refused = bench.does(&snapshot, &proofd::model::IdentityChange::Approve).await.unwrap_err();
     assert!(refused.reason.contains("registrations: false"), "{}", refused.reason);

@@ -82,7 +82,7 @@ async fn an_approved_registration_is_invited_and_can_sign_in() {
         let told = words(&bench.does(&snapshot, &verb).await);
         assert!(told.starts_with("Changed: it was approved meanwhile"), "{told}");
     }
-    let told = bench.told_of(&id).await;
+    let told = bench.events_of(&id).await;
     assert_eq!(told.first().map(String::as_str), Some("registration.created by the person"), "{told:?}");
     assert!(told.contains(&"user.activated by ours".to_owned()), "{told:?}");
 }
@@ -101,7 +101,7 @@ async fn an_approval_removes_the_lock_of_failed_sign_ins() {
         assert!(!ada.elsewhere().signs_in().await);
     }
     assert_eq!(bench.user(&id).await.text("status"), Some("locked"));
-    assert!(bench.told_of(&id).await.contains(&"user.locked by others".to_owned()));
+    assert!(bench.events_of(&id).await.contains(&"user.locked by others".to_owned()));
     let snapshot = bench.snapshot(SubjectKind::Registration, &id).await;
     assert_eq!(words(&bench.does(&snapshot, &APPROVE).await), "done");
     assert_eq!(bench.user(&id).await.text("status"), Some("active"));
@@ -136,7 +136,7 @@ async fn a_permanent_lock_is_kept() {
         pia.password = "wrong".to_owned();
         assert!(!pia.signs_in().await);
     }
-    assert!(bench.told_of(&id).await.contains(&"user.locked by others".to_owned()));
+    assert!(bench.events_of(&id).await.contains(&"user.locked by others".to_owned()));
     assert_eq!(bench.user(&id).await.text("status"), Some("locked"));
     let suspended = bench.changes(&id, SUSPEND).await.unwrap();
     assert_eq!((suspended.already, suspended.before.as_deref()), (true, Some("locked")));

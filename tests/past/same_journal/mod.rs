@@ -139,7 +139,7 @@ fn play(policy: &str, test: &Test, told: bool) -> (Kept, Kept) {
             daemon.take(stimulus).await;
         }
         let kept = daemon.kept();
-        crate::world::past::is_the_very_past(daemon.engine());
+        crate::world::past::reproduces_the_record(daemon.engine());
         daemon.stop().await;
         kept
     });

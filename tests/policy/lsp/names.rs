@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use proofd::policy::diagnostic::Place;
-use proofd::policy::grammar::Thing;
+use proofd::policy::grammar::NameKind;
 use proofd::policy::outline::Outline;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -231,11 +231,11 @@ fn every_name_in_shipped_policies_has_a_definition() {
             let word = stands(&named.place);
             assert!(named.name == word || named.name.ends_with(&format!("::{word}")), "{named:?}: {word}");
             // Functions of the language, and keys beside the id in a test's answer, have no definition.
-            let script = named.thing == Thing::Function && named.place.file.ends_with(".rhai");
-            let answer = named.thing == Thing::Step && named.place.file.ends_with("tests.yaml");
+            let script = named.thing == NameKind::Function && named.place.file.ends_with(".rhai");
+            let answer = named.thing == NameKind::Step && named.place.file.ends_with("tests.yaml");
             assert!(script || answer || !outline.definitions(named).is_empty(), "{named:?}");
         }
-        for defined in outline.defined.iter().filter(|defined| defined.thing != Thing::Template) {
+        for defined in outline.defined.iter().filter(|defined| defined.thing != NameKind::Template) {
             let word = stands(&defined.place);
             assert!(defined.name == word || defined.name.ends_with(&format!("::{word}")), "{defined:?}");
             assert!(proofd::policy::outline::about(defined, &files).contains(&word));

@@ -28,7 +28,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         }
     }
     found.extend(objections(both));
-    found.extend(told(both));
+    found.extend(no_longer_sent(both));
     found.extend(granted(both));
     found.extend(again(both));
     found.extend(sizes(both));
@@ -117,7 +117,7 @@ fn objections(both: &Both<'_>) -> Vec<Finding> {
         for way in &effect.ways {
             let marks = both.pairing.marks(&way.trail.marks);
             let before = olds.iter().find(|old| old.trail.marks == marks);
-            if before.is_some_and(|old| way.heard < old.heard) {
+            if before.is_some_and(|old| way.notified < old.notified) {
                 let begin = format!(
                     "sends no mail with the objection link before it can {} {}",
                     effect.verb, effect.to
@@ -140,12 +140,12 @@ fn segments(
     marks: &dyn Fn(&[Mark]) -> Vec<Mark>,
     lines: &dyn Fn(&[String]) -> Vec<String>,
 ) -> Segments {
-    let tells = |effect: &&Effect| effect.verb.nature() == Some(Nature::Tells);
+    let notifies = |effect: &&Effect| effect.verb.nature() == Some(Nature::Notifies);
     let mut segments = Segments::new();
-    for effect in sheet.effects.iter().filter(tells) {
+    for effect in sheet.effects.iter().filter(notifies) {
         for way in effect.ways.iter().filter(|way| !is_invitation(sheet, way)) {
-            let told = segments.entry(marks(&way.trail.marks)).or_default();
-            told.entry(whom(effect)).or_default().push(lines(&way.trail.conditions));
+            let recipients = segments.entry(marks(&way.trail.marks)).or_default();
+            recipients.entry(recipient(effect)).or_default().push(lines(&way.trail.conditions));
         }
     }
     segments
@@ -157,7 +157,7 @@ fn is_invitation(sheet: &Sheet, way: &Way) -> bool {
 }
 
 /// Returns the recipient; a mail with another template is still a mail.
-fn whom(effect: &Effect) -> String {
+fn recipient(effect: &Effect) -> String {
     if effect.does(EffectKind::Notify) {
         return effect.to.split(':').next().unwrap_or(&effect.to).to_owned();
     }
@@ -165,28 +165,28 @@ fn whom(effect: &Effect) -> String {
 }
 
 /// Reports mails, calls and events that are no longer sent, on paths that still exist.
-fn told(both: &Both<'_>) -> Vec<Finding> {
+fn no_longer_sent(both: &Both<'_>) -> Vec<Finding> {
     let before = segments(both.old, &<[Mark]>::to_vec, &bare_texts);
     let after = segments(both.new, &|marks| both.pairing.marks(marks), &|lines| both.pairing.texts(lines));
     let there: BTreeSet<Vec<Mark>> = ends(both);
     let mut found = Vec::new();
-    for (marks, told) in &before {
+    for (marks, recipients) in &before {
         if !there.iter().any(|path| path.starts_with(marks)) {
             continue;
         }
-        for (whom, conditions) in told {
-            let tells = |now: &BTreeMap<String, Vec<Vec<String>>>| {
-                let now = now.get(whom).into_iter().flatten();
+        for (recipient, conditions) in recipients {
+            let notified = |now: &BTreeMap<String, Vec<Vec<String>>>| {
+                let now = now.get(recipient).into_iter().flatten();
                 now.into_iter()
                     .any(|now| conditions.iter().any(|then| now.iter().all(|line| then.contains(line))))
             };
             // Sent at once, or later on every path that follows.
             let later = |end: &Vec<Mark>| {
                 let passed = after.range(marks.clone()..).take_while(|(on, _)| on.starts_with(marks));
-                passed.filter(|(on, _)| end.starts_with(on)).any(|(_, now)| tells(now))
+                passed.filter(|(on, _)| end.starts_with(on)).any(|(_, now)| notified(now))
             };
             if !there.iter().filter(|end| end.starts_with(marks)).all(later) {
-                let begin = format!("no longer notifies {}", reader(whom));
+                let begin = format!("no longer notifies {}", reader(recipient));
                 let finding = Finding::new(Weight::Back, begin, path(both, marks));
                 found.push(Finding { beside: Beside::Path, ..finding });
             }
@@ -224,8 +224,8 @@ fn again(both: &Both<'_>) -> Vec<Finding> {
     found
 }
 
-fn reader(whom: &str) -> &str {
-    match whom {
+fn reader(recipient: &str) -> &str {
+    match recipient {
         "subject" => "the person",
         "manager" => "the manager",
         other => other,
@@ -254,7 +254,7 @@ fn limits(both: &Both<'_>) -> Vec<Finding> {
         let word = after.action.word();
         let skips = after.when_exceeded == WhenExceeded::Skip;
         let tighter = match after.action.nature() {
-            Nature::Tells => before.map_or(after.stated, |before| halved(before, after)),
+            Nature::Notifies => before.map_or(after.stated, |before| halved(before, after)),
             // A limit on giving back is reported with the effect that takes.
             Nature::Gives | Nature::Lifts => {
                 let back = both.new.takes_for(Rule::Effect(after.action)).is_some();
@@ -275,7 +275,7 @@ fn limits(both: &Both<'_>) -> Vec<Finding> {
 fn granted(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     // The field that is set, without its value.
-    let what = |effect: &Effect| effect.whom().split(" = ").next().unwrap_or(&effect.to).to_owned();
+    let what = |effect: &Effect| effect.target().split(" = ").next().unwrap_or(&effect.to).to_owned();
     for effect in both.old.giving() {
         let back = both.new.takes_for(effect.verb).is_some();
         let grants: BTreeSet<&Mark> =

@@ -17,9 +17,9 @@ const MORE: u32 = 2;
 
 /// Reports everything that a new policy gives. Its proofs have nothing to be compared with.
 pub(super) fn first(sheet: &Sheet) -> Vec<Finding> {
-    let told = |effect: &&Effect| !told_as_unproven(effect) && !gives_back(sheet, effect);
+    let plain = |effect: &&Effect| !reported_as_unproven(effect) && !gives_back(sheet, effect);
     let mut found: Vec<Finding> =
-        sheet.giving().filter(told).map(|effect| first_time(effect.verb.word())).collect();
+        sheet.giving().filter(plain).map(|effect| first_time(effect.verb.word())).collect();
     // What other systems do with the data is unknown here.
     let sends = |effect: &&Effect| effect.does(EffectKind::Call) || effect.does(EffectKind::Emit);
     for effect in sheet.effects.iter().filter(sends) {
@@ -43,15 +43,15 @@ fn gives_back(sheet: &Sheet, effect: &Effect) -> bool {
 }
 
 /// Reports whether the effect is reported as unproven instead.
-fn told_as_unproven(effect: &Effect) -> bool {
+fn reported_as_unproven(effect: &Effect) -> bool {
     effect.ways.iter().any(|way| way.unproven)
 }
 
 pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for effect in both.new.giving() {
-        let to = both.pairing.text(effect.whom());
-        let same = |old: &&Effect| old.verb == effect.verb && bare(old.whom()) == to;
+        let to = both.pairing.text(effect.target());
+        let same = |old: &&Effect| old.verb == effect.verb && bare(old.target()) == to;
         let before: Vec<&Effect> = both.old.giving().filter(same).collect();
         if before.is_empty() {
             found.extend(newly(both, effect));
@@ -62,7 +62,7 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
             found.extend(weaker(both, effect, way, &olds));
         }
     }
-    found.extend(said(both));
+    found.extend(sent_without_proof(both));
     found.extend(tries(both));
     found
 }
@@ -89,10 +89,10 @@ pub(super) fn tries(both: &Both<'_>) -> Vec<Finding> {
 }
 
 /// Reports mails, calls and events that were sent only after a pass or a decision, and now also without one.
-fn said(both: &Both<'_>) -> Vec<Finding> {
+fn sent_without_proof(both: &Both<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let tells = |effect: &&Effect| effect.verb.nature() == Some(Nature::Tells);
-    for effect in both.new.effects.iter().filter(tells) {
+    let notifies = |effect: &&Effect| effect.verb.nature() == Some(Nature::Notifies);
+    for effect in both.new.effects.iter().filter(notifies) {
         let same = |old: &&Effect| old.verb == effect.verb && bare(&old.to) == both.pairing.text(&effect.to);
         let olds: Vec<&Way> = both.old.effects.iter().filter(same).flat_map(|old| &old.ways).collect();
         let (verb, to) = (effect.verb, &effect.to);
@@ -128,17 +128,17 @@ fn values(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Fin
     let known: Vec<String> = olds.iter().flat_map(|old| bare_texts(&old.body)).collect();
     let bare = both.pairing.texts(&way.body);
     let others = way.body.iter().zip(&bare).filter(|(_, bare)| !olds.is_empty() && !known.contains(bare));
-    let begin = format!("writes another value by {} {}", effect.verb, effect.whom());
+    let begin = format!("writes another value by {} {}", effect.verb, effect.target());
     others.map(|(shown, _)| Finding::new(Weight::Harm, &*begin, shown.clone())).collect()
 }
 
 fn newly(both: &Both<'_>, effect: &Effect) -> Option<Finding> {
     let known = both.old.giving().any(|old| old.verb == effect.verb);
-    if told_as_unproven(effect) || (!known && gives_back(both.new, effect)) {
+    if reported_as_unproven(effect) || (!known && gives_back(both.new, effect)) {
         return None;
     }
     Some(if known {
-        Finding::alone(Weight::Harm, format!("can newly {} {}", effect.verb, effect.whom()))
+        Finding::alone(Weight::Harm, format!("can newly {} {}", effect.verb, effect.target()))
     } else {
         first_time(effect.verb.word())
     })
@@ -147,7 +147,7 @@ fn newly(both: &Both<'_>, effect: &Effect) -> Option<Finding> {
 fn weaker(both: &Both<'_>, effect: &Effect, way: &Way, olds: &[&Way]) -> Vec<Finding> {
     let (pairing, line) = (&both.pairing, way.line());
     let trail = pairing.trail(&way.trail);
-    let (verb, to) = (effect.verb, effect.whom());
+    let (verb, to) = (effect.verb, effect.target());
     let mut found = Vec::new();
     let paired = olds.iter().find(|old| old.trail.marks == trail.marks);
     let lacking = |old: &&&Way| lacks(both, &old.trail, &trail);

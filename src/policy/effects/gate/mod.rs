@@ -211,11 +211,11 @@ fn each_once(found: Vec<Finding>) -> Vec<Finding> {
             place.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(" > "))
         })
     };
-    let says = |text: &str| own.iter().any(|one| one.places.iter().any(|place| place.contains(text)));
+    let contained = |text: &str| own.iter().any(|one| one.places.iter().any(|place| place.contains(text)));
     let follows = |one: &Finding| match &one.beside {
         Beside::Nothing => false,
         Beside::Path => one.places.iter().all(on_path),
-        Beside::Text(text) => says(text),
+        Beside::Text(text) => contained(text),
     };
     let left: Vec<Finding> = beside.into_iter().filter(|one| !follows(one)).collect();
     [own, left].concat()

@@ -68,7 +68,7 @@ impl Known<'_> {
     }
 
     fn of_limit(&self, change: &Change, verb: Rule, is_new: bool) -> Option<Finding> {
-        let said = |begin: String| Some(Finding::new(Weight::Harm, begin, &*change.how));
+        let finding = |begin: String| Some(Finding::new(Weight::Harm, begin, &*change.how));
         let known = self.still(verb) || (verb.gives() && !is_new);
         let takes = self.takes_for(verb);
         match (change.kind, change.sign) {
@@ -79,15 +79,15 @@ impl Known<'_> {
                 takes.and(Some(Finding::new(Weight::Back, begin, &*change.what)))
             }
             (Kind::Limit, _) if takes.is_some() => {
-                said(format!("tightens the limit on {verb}, which undoes its own effects"))
+                finding(format!("tightens the limit on {verb}, which undoes its own effects"))
             }
             (Kind::Limit, Sign::Removed) if known => {
                 let begin = format!("no longer limits {verb}");
                 Some(Finding::new(Weight::Harm, begin, format!("it was {}", change.what)))
             }
-            (Kind::Limit, _) if known => said(format!("loosens the limit on {verb}")),
+            (Kind::Limit, _) if known => finding(format!("loosens the limit on {verb}")),
             (Kind::Again, _) if known => {
-                said(format!("gives fewer attempts at {} before it can {verb}", change.what))
+                finding(format!("gives fewer attempts at {} before it can {verb}", change.what))
             }
             (_, Sign::Added | Sign::Removed | Sign::Changed) => None,
         }

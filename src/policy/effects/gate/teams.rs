@@ -16,10 +16,10 @@ pub(super) fn look(both: &Both<'_>) -> Vec<Finding> {
         let how = format!("{} -> {}", to(&old.owner), to(&new.owner));
         found.push(Finding::new(Weight::Back, "sends objections to another address", how));
     }
-    let mut said: BTreeSet<&str> = deciding(old);
-    said.extend(old.owner.as_deref().filter(|_| another_owner));
-    for (team, before) in old.told.iter().filter(|(_, before)| !said.contains(before.as_str())) {
-        let Some(after) = new.told.get(team).filter(|after| domain(before) != domain(after)) else {
+    let mut reported: BTreeSet<&str> = deciding(old);
+    reported.extend(old.owner.as_deref().filter(|_| another_owner));
+    for (team, before) in old.team_mails.iter().filter(|(_, before)| !reported.contains(before.as_str())) {
+        let Some(after) = new.team_mails.get(team).filter(|after| domain(before) != domain(after)) else {
             continue;
         };
         let begin = format!("notifies team {team} at another domain");
