@@ -46,7 +46,7 @@ impl Peer {
         Self { port, log }
     }
 
-    fn invalid_settings_are_refused(&self) -> Settings {
+    fn settings(&self) -> Settings {
         Settings {
             url: format!("smtp://127.0.0.1:{}", self.port),
             password: None,

@@ -107,7 +107,7 @@ fn check(row: &Row) {
         assert_eq!(&seen.collect::<Fields>(), values, "{row:?}");
     }
     let said: Vec<Vec<_>> =
-        trace.changes.iter().map(|edits| edits.iter().map(|edit| edit.said()).collect()).collect();
+        trace.changes.iter().map(|edits| edits.iter().map(|edit| edit.text()).collect()).collect();
     assert_eq!(said, row.changes, "{row:?}");
     // A stored trace is read back unchanged, and contains no value by itself.
     let written = serde_json::to_string(&trace).unwrap();
