@@ -153,6 +153,20 @@ const EDITS: &[Expected] = &[
         unknown: 1,
     },
     Expected {
+        what: "people of another provider only",
+        edits: &[("subject: registration\n", "subject: registration\nsource: elsewhere\n")],
+        effects: &[("delete", "2", "0", "0")],
+        ends: &[
+            ("Fay", "waiting at proof", "no case"),
+            ("Eve", "approved", "no case"),
+            ("Dora", "expired", "no case"),
+            ("Cem", "rejected", "no case"),
+            ("Ben", "approved", "no case"),
+            ("Ada", "approved", "no case"),
+        ],
+        unknown: 0,
+    },
+    Expected {
         what: "partners are trusted",
         edits: &[("trusted_domains: [example.com]", "trusted_domains: [example.com, partner.test]")],
         effects: &[("delete", "2", "0", "0")],

@@ -116,6 +116,14 @@ async fn a_shadow_sweep_opens_no_case_and_enforcing_starts_the_spread() {
     assert!((0..10).all(|id| cases_of(&town, &id.to_string()) == 0));
     let seen = |shadow| town.engine.store().first_seen("p", shadow, "3").unwrap();
     assert_eq!((seen(true), seen(false)), (Some(at(FIRST)), None));
+    // The back-test opens the case of each person that the sweep selected.
+    let report = town.engine.rollout().shadows.report("p", 100).await.unwrap().unwrap();
+    assert_eq!((report.people, report.unknown), (4, 0), "{report:?}");
+    for person in &report.items {
+        assert_eq!((person.would.len(), person.happened.len()), (1, 0), "{report:?}");
+        let would = &person.would[0];
+        assert_eq!((would.opened_at, would.event.as_ref()), (at(FIRST), None), "{report:?}");
+    }
     town.stop().await;
 }
 
