@@ -169,3 +169,25 @@ async fn the_same_policy_would_do_the_same(world: &World, ada: &Person) {
     assert_eq!((&same["would"], &same["happened"]), (&both, &both));
     assert_eq!(same["unknown"], 1, "Ben has not answered: {same}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_policy_cannot_be_started_by_hand() {
+    let mut world = World::new(60, Path::new("policies"), "").await;
+    shadow(&world, "same", "title: Your", "title: A");
+    world.start();
+    let ada = world.registers("Ada");
+    world.link(&ada).await;
+    let started = |policy: &str| {
+        let subject = json!({ "type": "registration", "id": ada.id().to_string() });
+        json!({ "policy": policy, "subject": subject, "reason": "ticket 4711" })
+    };
+    for (policy, says) in [("same", "not enforced"), ("registration-proofing", "open already")] {
+        let (status, answer) =
+            world.ask(Method::POST, "/v1/cases", "t-operator", Some(started(policy))).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{policy}: {answer}");
+        assert!(answer.to_string().contains(says), "{policy}: {answer}");
+    }
+    // The live case and its mail are the only ones.
+    assert_eq!(world.cases().await.len(), 1);
+    assert_eq!(world.town.mailbox.mails_to(&ada.applicant.email).len(), 1);
+}

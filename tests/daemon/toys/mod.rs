@@ -241,6 +241,7 @@ fn a_policy_with_an_unsupported_effect_does_not_load() {
     assert_eq!(unsupported(), Vec::<String>::new());
 
     let staff = policy("staff", "good");
+    write(dir, "policies/staff/decide.rhai", "fn next(user) { [] }\n");
     for (before, after, message) in [
         (
             "- suspend: user",
@@ -251,6 +252,11 @@ fn a_policy_with_an_unsupported_effect_does_not_load() {
             "- suspend: user",
             "- remove_role: admin",
             "staff (roster) cannot `remove_role` a user: a roster has nothing but a status",
+        ),
+        (
+            "- suspend: user\n",
+            "- act: decide::next(user)\n    may: [suspend, end_sessions]\n",
+            "staff (roster) cannot `end_sessions` a user: a roster has nothing but a status",
         ),
         (
             "- event: roster.alarm",
