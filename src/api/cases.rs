@@ -32,7 +32,7 @@ pub struct CaseLine {
     pub closed_at: Option<DateTime<Utc>>,
     /// Verification sessions started.
     pub attempts: u32,
-    /// Who claimed the review.
+    /// The claimer of the review.
     pub assignee: Option<String>,
     /// The queue of the review.
     pub queue: Option<String>,
@@ -102,7 +102,7 @@ pub struct CaseQuery {
     pub text: Option<String>,
     /// The queue of a review.
     pub queue: Option<String>,
-    /// Who claimed the review; empty: nobody.
+    /// The claimer of the review; empty: unclaimed reviews.
     pub assignee: Option<String>,
     /// An execution id or account id at the vendor.
     pub vendor: Option<String>,

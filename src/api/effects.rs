@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::policies::Mode;
+use super::mode::Mode;
 use crate::model::{EffectKind, Fields, Span, SubjectKind};
 
 /// Everything that a revision can do.
@@ -20,12 +20,12 @@ pub struct Sheet {
     /// Every clause must hold for a case to continue.
     pub as_long_as: Vec<String>,
     pub cancelled_by: Vec<String>,
-    /// Numbers and lists that clauses look at.
+    /// Numbers and lists that clauses read.
     #[schema(value_type = Object)]
     pub settings: Fields,
     pub effects: Vec<Effect>,
     pub limits: Vec<Bound>,
-    /// What people are asked for, and how long they have to answer.
+    /// Steps that wait for an answer of people, with their time limits.
     pub asks: Vec<Asks>,
     /// False: some paths were not followed to their end. The effects are complete, their paths are not.
     pub complete: bool,
@@ -50,7 +50,7 @@ pub struct Opens {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Effect {
     pub verb: String,
-    /// To whom or what: `registration`, `user`, `role ${event.role}`, `in hris`.
+    /// The target: `registration`, `user`, `role ${event.role}`, `in hris`.
     pub to: String,
     /// How many paths there are.
     pub paths: usize,
@@ -114,7 +114,7 @@ pub struct Asks {
     pub step: String,
     #[schema(value_type = String)]
     pub answer_within: Span,
-    /// The outcome if nobody answers in time.
+    /// The outcome without an answer in time.
     pub otherwise: String,
     /// The verification.
     pub by: Option<String>,
@@ -125,7 +125,7 @@ pub struct Asks {
     /// Maximum age of a reused pass.
     #[schema(value_type = Option<String>)]
     pub reuse_within: Option<Span>,
-    /// People who may not decide.
+    /// People who must not decide.
     pub never: Vec<String>,
 }
 
@@ -143,7 +143,7 @@ pub struct Change {
     /// The effect's verb, or `limit`, `opens`, `setting`, `only_if`, `as_long_as`, `cancelled_by`, `mode`, `step`,
     /// `again`, `answer_within`, `asks`.
     pub kind: String,
-    /// The verb that it is about, where there is one.
+    /// The verb that changes, if any.
     pub verb: Option<String>,
     /// What it is about.
     pub what: String,

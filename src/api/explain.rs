@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::bounds::{EventLimit, Moment, Whom};
 use super::diagnostics::Diagnostic;
-use super::policies::Mode;
+use super::mode::Mode;
 use crate::model::{CaseId, CaseState, EventType, Fields, SubjectRef, Verdict};
 
 /// Which answers to explain.

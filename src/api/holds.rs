@@ -41,7 +41,7 @@ pub struct Hold {
     /// Owner by the newest event about it, with the event's time; takes precedence.
     #[schema(value_type = Option<Vec<serde_json::Value>>)]
     pub told: Option<(DateTime<Utc>, Whose)>,
-    /// When the withheld role was given, if an event said so.
+    /// Time at which the withheld role was assigned, if an event reports it.
     pub granted_at: Option<DateTime<Utc>>,
     /// When it was read back that the hold is in force.
     pub read_at: Option<DateTime<Utc>>,
@@ -58,7 +58,7 @@ pub enum HoldTarget {
     Role(String),
 }
 
-/// Who suspended the account or removed the role.
+/// The owner of a suspension or of a role removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {

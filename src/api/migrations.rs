@@ -12,7 +12,7 @@ use crate::model::{CaseId, CaseState};
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MigrateQuery {
-    /// Only shows where the case would stand.
+    /// Shows the step to which the case would move, without moving it.
     pub preview: bool,
 }
 

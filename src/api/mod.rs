@@ -9,7 +9,7 @@
 //! | `bounds` | texts, cursors and page sizes that a request must keep to |
 //! | `problem` | errors as RFC 9457 documents |
 //! | `cases`, `journal`, `holds`, `migrations` | cases, what happened to them, what they hold, moving them |
-//! | `policies`, `diagnostics`, `effects`, `shadow`, `sweeps` | policies: state, errors, effects, shadow runs, sweeps |
+//! | `policies`, `mode`, `diagnostics`, `effects`, `shadow`, `sweeps` | policies: state, errors, effects, shadow, sweeps |
 //! | `past`, `plan` | back-tests, and what activating a tree would do |
 //! | `explain` | why policies did or did not fire, and dry runs |
 //! | `events` | CloudEvents |
@@ -23,6 +23,7 @@ pub mod explain;
 pub mod holds;
 pub mod journal;
 pub mod migrations;
+pub mod mode;
 pub mod past;
 pub mod plan;
 pub mod policies;

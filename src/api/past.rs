@@ -15,9 +15,9 @@ pub struct PolicyPast {
     pub policy: String,
     /// Cases that open.
     pub cases: Counts,
-    /// The record has no event that either revision looks at: what the edit does is unknown.
+    /// The record has no event to which either revision reacts: the impact of the edit is unknown.
     pub silent: bool,
-    /// Effects that differ or that harm somebody.
+    /// Effects that differ, and adverse effects.
     pub effects: Vec<EffectCounts>,
     /// Paid sessions at providers.
     pub verifications: Ranges,
@@ -25,21 +25,21 @@ pub struct PolicyPast {
     pub coming: Vec<Coming>,
     /// Cases that end differently or have other effects.
     pub different: usize,
-    /// Cases whose end is unknown with the other revision.
+    /// Cases with an unknown result under the other revision.
     pub unknown: usize,
     /// Openings that the other revision could not decide.
     pub undecided: usize,
     pub undecided_because: Option<String>,
-    /// People whose cases do not come to rest.
+    /// People whose cases do not end.
     pub endless: usize,
-    /// Sweeps that may pick other people; whom is not in the record.
+    /// Sweeps that may select other people; the record does not contain them.
     #[serde(default)]
     pub sweeps: Vec<String>,
-    /// Policies that nobody edited and that react to its verifications, where they would act differently.
+    /// Unedited policies that react to its verifications and would act differently.
     #[serde(default)]
     #[schema(no_recursion)]
     pub heard_by: Vec<PolicyPast>,
-    /// Whose case differs: newest first, of very many the newest.
+    /// People with a different case, newest first; bounded.
     pub items: Vec<Differs>,
 }
 

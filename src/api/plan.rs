@@ -26,7 +26,7 @@ pub struct Tree {
 pub enum PlanLine {
     Progress(Progress),
     Plan(Box<Plan>),
-    /// Why there is no plan.
+    /// The reason for a missing plan.
     Problem(String),
 }
 
@@ -106,7 +106,7 @@ pub struct PolicyPlan {
     pub change: TreeChange,
     pub from: Option<String>,
     pub to: Option<String>,
-    /// How it would stand; null: it is not in the tree.
+    /// Its projected state; null: it is not in the tree.
     pub state: Option<PolicyState>,
     pub why: Vec<String>,
     pub effects: Diff,

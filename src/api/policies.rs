@@ -7,27 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::bounds::Reason;
 use super::diagnostics::Diagnostic;
 use super::effects::{Diff, Sheet};
+pub use super::mode::Mode;
 use super::past::PolicyPast;
-
-/// Whether a policy has effects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    Enforce,
-    /// Opens no case; what it would have done is recorded.
-    Shadow,
-    Disabled,
-}
-
-impl Mode {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Shadow => "shadow",
-            Self::Disabled => "disabled",
-        }
-    }
-}
 
 /// How what runs compares with the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -72,7 +53,7 @@ pub struct PolicyLine {
     pub notes: Vec<String>,
 }
 
-/// How a policy stands.
+/// The state of a policy.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PolicyStatus {
     pub name: String,
@@ -137,7 +118,7 @@ pub struct RevisionLine {
 pub struct RevisionSheet {
     pub policy: String,
     pub revision: String,
-    /// How the policy stands; null: it does not run any more.
+    /// The state of the policy; null: it no longer runs.
     pub status: Option<PolicyStatus>,
     /// New cases open with this revision.
     pub runs: bool,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// Why a request was refused.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// Always `about:blank`: the status says what kind of problem it is.
+    /// Always `about:blank`: the status shows the kind of problem.
     #[serde(rename = "type")]
     pub kind: String,
     /// The status in words.

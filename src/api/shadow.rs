@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::bounds::PeopleLimit;
+use super::mode::Mode;
 use super::past::PastEnd;
 use super::plan::PastSpan;
-use super::policies::Mode;
 use crate::model::{CaseId, EffectKind, SubjectRef};
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
@@ -35,7 +35,7 @@ pub struct ShadowReport {
     pub would: BTreeMap<EffectKind, usize>,
     /// How often each happened in the live cases of the same events.
     pub happened: BTreeMap<EffectKind, usize>,
-    /// People whose cases are not known to their ends.
+    /// People with a case whose result is unknown.
     pub unknown: usize,
     /// Newest first.
     pub items: Vec<ShadowPerson>,
@@ -51,7 +51,7 @@ pub struct ShadowPerson {
     pub same: Option<bool>,
 }
 
-/// A case that would have been.
+/// A projected case of a shadow policy.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ShadowCase {
     pub opened_at: DateTime<Utc>,

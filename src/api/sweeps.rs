@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::policies::Mode;
+use super::mode::Mode;
 
 /// A sweep with its next time and its last runs.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -19,7 +19,7 @@ pub struct SweepLine {
     pub timetable: String,
     /// New cases that one run opens at most.
     pub at_most: Option<u32>,
-    /// Null: the policy is disabled, or there is no next time.
+    /// Time of the next run; null: the policy is disabled, or there is none.
     pub next: Option<DateTime<Utc>>,
     /// The run under way.
     pub run: Option<SweepRun>,
