@@ -41,7 +41,7 @@ pub enum Command {
         /// Only reviews of this queue
         #[arg(long)]
         queue: Option<String>,
-        /// Only reviews that this token or person claimed; empty: reviews that nobody claimed
+        /// Only reviews that this token or person claimed; empty: unclaimed reviews
         #[arg(long)]
         assignee: Option<String>,
         /// Only the case with this execution or account id of the verification provider

@@ -20,7 +20,7 @@ pub struct Arguments {
     daemon: Daemon,
     /// The policy tree to preview
     dir: PathBuf,
-    /// Write everyone whose case would have ended differently to a CSV file
+    /// Write everyone with a changed result to a CSV file
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
     /// How many people to list for each policy

@@ -30,7 +30,7 @@ pub enum Command {
         /// First digits of a revision, or `running`, `waiting` or `last` (running, or the last that ran)
         #[arg(long, default_value = "last")]
         revision: String,
-        /// For a parked revision: how many people to list whose cases would have ended differently
+        /// For a parked revision: how many people with a changed result to list
         #[arg(long, value_name = "COUNT", default_value_t = 20)]
         people: usize,
     },
