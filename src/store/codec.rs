@@ -1,9 +1,9 @@
-//! Checks values of the state; `shape` defines the payload. Pure; independent of files and sled.
+//! Checks stored bytes of the state. Pure; independent of files and sled.
 
 /// The version of the state: its keys, its values and what a record does to them. Independent of the journal's version.
 /// Increase it with every change of one of them: a state of another version is rebuilt from the journal at the next
 /// start.
-const VALUE_VERSION: u8 = 6;
+const VALUE_VERSION: u8 = 7;
 /// Bytes of version and checksum before a value's payload.
 const VALUE_HEAD: usize = 5;
 

@@ -1,7 +1,6 @@
-//! The store's two threads. The committer writes all waiting commits as one frame and syncs once; the applier updates
-//! sled. Independent of case logic.
+//! Two threads of the store. The committer writes all waiting commits as one frame and syncs once; the applier updates
+//! the state. Independent of case logic.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,8 +15,8 @@ use super::room::{Level, Room};
 use super::state::{Draft, State};
 use super::{Error, Options, projection, rebuild};
 
-/// Maximum of writes in one batch, about 32 cases: large batches of cold keys use much memory.
-const BATCH: usize = 512;
+/// Writes after which a group becomes visible before its end.
+const BATCH: usize = 2048;
 
 /// How often the disk is checked while nothing can be written.
 const LOOK_FOR_ROOM_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
@@ -56,6 +55,8 @@ impl Request {
 pub(super) struct Durable {
     sequence: u64,
     body: Body,
+    /// In the journal.
+    bytes: usize,
     done: Option<oneshot::Sender<Result<(), Error>>>,
 }
 
@@ -167,7 +168,7 @@ impl Committer {
                     None
                 }
             };
-            Durable { sequence, body: request.body, done }
+            Durable { sequence, bytes: request.record.len(), body: request.body, done }
         });
         self.applier
             .send(Group { head, records: durable.collect() })
@@ -181,7 +182,7 @@ fn refuse_intake(group: Vec<Request>) -> Vec<Request> {
     rest
 }
 
-/// Applies records to sled.
+/// Applies records to the state.
 pub(super) struct Applier {
     pub(super) dir: PathBuf,
     pub(super) state: Arc<State>,
@@ -192,11 +193,16 @@ pub(super) struct Applier {
 }
 
 impl Applier {
-    /// Handles errors and panics of sled: marks the state for a rebuild at the next start.
+    /// Handles errors and panics: marks the state for a rebuild at the next start.
     pub(super) fn run(self) {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.work()));
         let reason = match outcome {
-            Ok(Ok(())) => return,
+            // The thread that writes the state to the disk failed and reported it.
+            Ok(Ok(()) | Err(Error::Closed)) => return,
+            // The journal has what the disk lacks.
+            Ok(Err(error)) if error.is_no_room() => {
+                return tracing::warn!(%error, "the state on disk is behind the journal");
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "a panic while writing the state".to_owned(),
         };
@@ -218,7 +224,8 @@ impl Applier {
         let mut beyond_inbox = false;
         for record in group.records {
             beyond_inbox |= record.body.reaches_beyond_inbox();
-            projection::apply(&mut draft, record.sequence, &record.body)?;
+            projection::apply(&mut draft, record.sequence, record.body)?;
+            draft.count(record.bytes);
             last = record.sequence;
             waiting.extend(record.done);
             if draft.len() >= BATCH {
@@ -248,15 +255,4 @@ impl Applier {
         }
         Ok(())
     }
-}
-
-/// Starts a named thread of the store.
-pub(super) fn thread(
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<std::thread::JoinHandle<()>, Error> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(work)
-        .map_err(|cause: io::Error| Error::io("starting a thread of the store")(cause))
 }

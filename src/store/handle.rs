@@ -121,6 +121,7 @@ impl Store {
 
 impl Shared {
     fn end(&self) {
+        self.state.close();
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

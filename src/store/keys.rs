@@ -181,6 +181,13 @@ pub(super) fn is_case(key: &[u8]) -> bool {
     key.first() == Some(&(Kind::Case as u8))
 }
 
+/// Returns whether a key follows the progress of one case, which it names, and lasts no longer than it.
+pub(super) fn is_fleeting(key: &[u8]) -> bool {
+    const KINDS: [Kind; 7] =
+        [Kind::Wake, Kind::Call, Kind::Begun, Kind::Open, Kind::Subject, Kind::Hold, Kind::Echo];
+    key.first().is_some_and(|first| KINDS.iter().any(|kind| *first == *kind as u8))
+}
+
 /// Returns whether the key is one of those that follow from a case.
 pub(super) fn follows_from_a_case(key: &[u8]) -> bool {
     const KINDS: [Kind; 13] = [

@@ -1,5 +1,5 @@
 //! The store. An append-only journal is the source of truth; sled holds derived state for reads. One thread writes the
-//! journal, and a second one updates sled. The only room that uses sled; independent of the network. Policy text is
+//! journal, a second one updates the state in memory, and a third one writes it to sled. The only room that uses sled; independent of the network. Policy text is
 //! stored as bytes.
 //!
 //! | file | what |
@@ -9,15 +9,14 @@
 //! | `directory` | the lock, the secret, and the paths of a store's parts |
 //! | `commit` | content of a commit, and of any record |
 //! | `shape` | the versioned format of all stored data |
-//! | `codec` | the check of a value |
+//! | `codec` | the check of stored bytes |
 //! | `values` | values of the state that only the store reads |
 //! | `journal` | segments of framed, chained, packed records |
 //! | `mark` | the end of the journal, stored outside of it |
 //! | `loss` | records that the mark or the state knows and the journal lacks; accepted losses |
 //! | `committer` | the thread that groups commits, and the one that applies them |
 //! | `keys` | key encoding, which defines the order of listings |
-//! | `state` | the one sled tree: checked values, batches, scans |
-//! | `recent` | cache of recently written cases |
+//! | `state` | values by key: layers in memory above packed blocks in sled |
 //! | `index` | the keys by which a case is found |
 //! | `projection` | applies a record to the state |
 //! | `asked` | the decision log, by person and by policy |
@@ -33,6 +32,7 @@
 //! | `salvage` | repairs a store without its damaged records |
 //! | `reserve` | reserved space for a full disk |
 //! | `room` | free space, and refusals when it runs low |
+//! | `thread` | starts a thread |
 //! | `options` | sizes, and the hooks that tests replace |
 
 mod asked;
@@ -55,7 +55,6 @@ mod projection;
 mod pruning;
 mod reads;
 mod rebuild;
-mod recent;
 mod requests;
 mod reserve;
 mod room;
@@ -63,6 +62,7 @@ mod salvage;
 mod shape;
 mod state;
 mod sweeps;
+mod thread;
 mod values;
 mod verify;
 

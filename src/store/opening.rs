@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 
-use super::committer::{Applier, Committer, thread};
+use super::committer::{Applier, Committer};
 use super::directory::{journal_dir, lock, make_dir, make_secret, secret};
 use super::handle::{Shared, Store};
 use super::journal::{self, Journal};
 use super::mark::{Found, Marker};
 use super::rebuild::Brought;
 use super::room::Room;
+use super::thread::thread;
 use super::{Error, Options, loss, pruning, rebuild};
 use crate::model::Timestamp;
 
@@ -91,6 +92,11 @@ fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Store, Opened),
     room.settle();
     pruning::prune(dir, now);
     let state = Arc::new(state);
+    let (home, failure) = (dir.to_owned(), Arc::clone(&options.failure));
+    state.serve(Box::new(move |reason| {
+        rebuild::suspect(&home, reason);
+        failure(reason);
+    }));
     let (queue, requests) = mpsc::channel(QUEUE);
     let (applier, groups) = std::sync::mpsc::sync_channel(GROUPS);
     let (applied, watch) = watch::channel(state.meta().applied);

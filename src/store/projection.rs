@@ -1,6 +1,8 @@
 //! Applies a journal record to the state. The result depends only on the records in their order: a rebuilt state is
 //! equal, key by key.
 
+use std::sync::Arc;
+
 use super::Error;
 use super::commit::{
     Body, Changed, Commit, Consumed, Deferred, MARKS_KEPT, Salvage, StoredRevision, Waiting,
@@ -13,25 +15,25 @@ use crate::case::Case;
 use crate::model::{Event, Timestamp};
 
 /// Adds a record to a draft.
-pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: &Body) -> Result<(), Error> {
+pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: Body) -> Result<(), Error> {
     match body {
         Body::Commit(commit) => apply_commit(draft, commit),
         Body::Prune(before) => {
-            prune(draft, sequence, *before)?;
-            let now = *before + MARKS_KEPT;
-            asked::prune_events(draft, sequence, *before, now)?;
+            prune(draft, sequence, before)?;
+            let now = before + MARKS_KEPT;
+            asked::prune_events(draft, sequence, before, now)?;
             asked::prune(draft, sequence, now)?;
             requests::prune(draft, sequence, now)
         }
-        Body::Loss(loss) => draft.put(keys::loss(sequence), loss),
-        Body::Salvage(salvage) => restore(draft, sequence, salvage),
+        Body::Loss(loss) => draft.put(keys::loss(sequence), &*loss),
+        Body::Salvage(salvage) => restore(draft, sequence, *salvage),
     }
 }
 
 /// Restores the effects of damaged records that the state held, and quarantines the affected cases.
-fn restore(draft: &mut Draft<'_>, sequence: u64, salvage: &Salvage) -> Result<(), Error> {
-    for (key, payload) in &salvage.restored {
-        let key = keys::from_hex(key)
+fn restore(draft: &mut Draft<'_>, sequence: u64, salvage: Salvage) -> Result<(), Error> {
+    for (key, payload) in salvage.restored {
+        let key = keys::from_hex(&key)
             .ok_or_else(|| Error::Damaged(format!("reading record {sequence} of the journal failed")))?;
         // Keys that follow from a case are computed, because the version that wrote the record may have had others.
         if keys::follows_from_a_case(&key) {
@@ -41,9 +43,9 @@ fn restore(draft: &mut Draft<'_>, sequence: u64, salvage: &Salvage) -> Result<()
             Some(payload) if keys::is_case(&key) => {
                 let case = shape::from_json(payload.as_bytes())
                     .ok_or_else(|| Error::Damaged(format!("record {sequence} holds an unreadable case")))?;
-                replace(draft, &case)?;
+                replace(draft, &Arc::new(case))?;
             }
-            Some(payload) => draft.put_json(key, payload.clone().into_bytes()),
+            Some(payload) => draft.put_json(key, payload.into_bytes()),
             None => {
                 if keys::is_case(&key) {
                     let old = draft.case(&key)?;
@@ -53,17 +55,17 @@ fn restore(draft: &mut Draft<'_>, sequence: u64, salvage: &Salvage) -> Result<()
             }
         }
     }
-    for changed in &salvage.cases {
+    for changed in salvage.cases {
         change(draft, changed)?;
     }
     draft.put(keys::loss(sequence), &salvage.loss)
 }
 
-fn apply_commit(draft: &mut Draft<'_>, commit: &Commit) -> Result<(), Error> {
-    for changed in &commit.cases {
+fn apply_commit(draft: &mut Draft<'_>, commit: Commit) -> Result<(), Error> {
+    for changed in commit.cases {
         change(draft, changed)?;
     }
-    for event in &commit.received {
+    for event in commit.received {
         receive(draft, event)?;
     }
     for deferred in &commit.deferred {
@@ -119,8 +121,11 @@ fn move_keys(draft: &mut Draft<'_>, old: Option<&Case>, new: Option<&Case>) -> R
         draft.remove(key.clone());
     }
     for (key, payload) in after {
-        if before.get(&key) != Some(&payload) {
-            draft.put_json(key, payload);
+        match before.get(&key) {
+            Some(old) if *old == payload => {}
+            // Such a key names the case: without it before, the state does not have it.
+            None if keys::is_fleeting(&key) => draft.put_new_json(key, payload),
+            Some(_) | None => draft.put_json(key, payload),
         }
     }
     let counted = |case: Option<&Case>| {
@@ -139,26 +144,28 @@ fn move_keys(draft: &mut Draft<'_>, old: Option<&Case>, new: Option<&Case>) -> R
 }
 
 /// Writes a case and the keys that follow from it.
-fn replace(draft: &mut Draft<'_>, case: &Case) -> Result<(), Error> {
+fn replace(draft: &mut Draft<'_>, case: &Arc<Case>) -> Result<(), Error> {
     let old = draft.case(&keys::case(&case.id))?;
     move_keys(draft, old.as_deref(), Some(case))?;
-    draft.put(keys::case(&case.id), case)
+    draft.put_shared(keys::case(&case.id), Arc::clone(case));
+    Ok(())
 }
 
-fn change(draft: &mut Draft<'_>, changed: &Changed) -> Result<(), Error> {
-    let case = &changed.case;
-    replace(draft, case)?;
-    for entry in &changed.entries {
-        draft.put(keys::entry(&case.id, entry.number), entry)?;
+fn change(draft: &mut Draft<'_>, changed: Changed) -> Result<(), Error> {
+    let Changed { case, entries, effects, at, recorded: _ } = changed;
+    let case = Arc::new(case);
+    replace(draft, &case)?;
+    for entry in entries {
+        draft.put_shared(keys::entry(&case.id, entry.number), Arc::new(entry));
     }
-    for (number, effect) in changed.effects.iter().enumerate() {
+    for (number, effect) in effects.into_iter().enumerate() {
         let key = Key::new(Kind::Effect)
-            .time(changed.at)
+            .time(at)
             .text(&case.policy)
             .text(case.id.as_str())
             .number(case.next_entry)
             .number(number as u64);
-        draft.put(key.end(), &(case.policy.clone(), *effect, changed.at))?;
+        draft.put(key.end(), &(case.policy.clone(), effect, at))?;
     }
     Ok(())
 }
@@ -175,7 +182,7 @@ fn count(draft: &mut Draft<'_>, policy: &str, word: &str, new: impl Fn(u64) -> u
 
 /// Receives an event once: drops it if it or a dedupe alias was received before. New events sort before deferred ones,
 /// and by their own times.
-fn receive(draft: &mut Draft<'_>, event: &Event) -> Result<(), Error> {
+fn receive(draft: &mut Draft<'_>, event: Event) -> Result<(), Error> {
     for mark in std::iter::once(&event.key).chain(&event.near) {
         if draft.get::<Option<Timestamp>>(&keys::seen(mark))?.is_some() {
             return Ok(());
@@ -184,12 +191,11 @@ fn receive(draft: &mut Draft<'_>, event: &Event) -> Result<(), Error> {
     for mark in std::iter::once(&event.key).chain(&event.leaves) {
         draft.put(keys::seen(mark), &None::<Timestamp>)?;
     }
-    place(draft, &Waiting { event: event.clone(), due: Timestamp::UNIX_EPOCH, attempts: 0 })
-}
-
-fn place(draft: &mut Draft<'_>, waiting: &Waiting) -> Result<(), Error> {
-    draft.put(inbox_due(waiting), &waiting.event.key)?;
-    draft.put(keys::inbox(&waiting.event.key), waiting)
+    // An event that was never received is not in the inbox.
+    let waiting = Waiting { event, due: Timestamp::UNIX_EPOCH, attempts: 0 };
+    draft.put_new(inbox_due(&waiting), &waiting.event.key)?;
+    draft.put_new_shared(keys::inbox(&waiting.event.key), Arc::new(waiting));
+    Ok(())
 }
 
 fn inbox_due(waiting: &Waiting) -> Vec<u8> {
@@ -202,7 +208,9 @@ fn defer(draft: &mut Draft<'_>, deferred: &Deferred) -> Result<(), Error> {
     draft.remove(inbox_due(&waiting));
     waiting.due = deferred.due;
     waiting.attempts = deferred.attempts;
-    place(draft, &waiting)
+    draft.put(inbox_due(&waiting), &waiting.event.key)?;
+    draft.put_shared(keys::inbox(&waiting.event.key), Arc::new(waiting));
+    Ok(())
 }
 
 fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {

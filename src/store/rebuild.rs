@@ -4,16 +4,22 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::commit::{Body, Commit};
 use super::directory::journal_dir;
-use super::journal::{self, End, Piece};
+use super::journal::{self, End, Head, Piece};
 use super::state::{self, Draft, State};
 use super::{Error, keys, projection, shape};
 use crate::case::Case;
 use crate::model::CaseId;
 
-const BATCH: usize = 512;
+/// Writes after which records become visible to a prune, which walks the state.
+const BATCH: usize = 2048;
+
+/// Bytes of records that are passed on at once, and how many such parts may wait.
+const AT_ONCE: usize = 1 << 20;
+const WAITING: usize = 4;
 
 /// Receives every commit of the journal, with its record and its cases before it.
 pub type Witness<'a> = dyn FnMut(u64, &Commit, &[Before]) + 'a;
@@ -99,8 +105,10 @@ pub(super) fn bring_up(
     };
     set_aside(dir)?;
     let state = make(dir)?;
+    state.hurry(true);
     replay(&journal, &state, u64::MAX, None, progress)??;
     state.sync()?;
+    state.hurry(false);
     // A store without records is new, not rebuilt.
     Ok(Brought { state, replayed: records, rebuilt: (records > 0).then_some(reason) })
 }
@@ -150,52 +158,94 @@ fn make(dir: &Path) -> Result<State, Error> {
     Ok(state)
 }
 
+/// A piece of the journal, decoded.
+#[expect(clippy::large_enum_variant, reason = "nearly all are records; a box would only cost each of them")]
+enum Item {
+    Record { sequence: u64, bytes: usize, body: Body },
+    Frame(Head),
+}
+
 /// Applies the records that the state lacks, up to one of them. The outer error is the journal's, the inner one the
-/// state's.
+/// state's. One thread reads and decodes, another one applies.
 pub(super) fn replay(
     journal: &Path,
     state: &State,
     up_to: u64,
-    mut witness: Option<&mut Witness<'_>>,
+    witness: Option<&mut Witness<'_>>,
     progress: &AtomicU64,
 ) -> Result<Result<End, Error>, Error> {
     let applied = state.meta().applied;
-    let mut draft = Draft::new(state);
-    let mut last = applied;
-    let mut failed = None;
-    let mut lost = Lost { last: (applied == 0).then_some(0), ..Lost::default() };
+    let (to, items) = sync_channel(WAITING);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(move || read(journal, applied, up_to, to, progress));
+        let outcome = apply(state, &items, witness);
+        // After a failure of the state, the reader goes on to detect damage in the journal.
+        drop(items);
+        let end = reader
+            .join()
+            .unwrap_or_else(|_| Err(Error::Damaged("a panic while reading the journal".to_owned())))?;
+        Ok(outcome.map(|()| end))
+    })
+}
+
+fn read(
+    journal: &Path,
+    applied: u64,
+    up_to: u64,
+    to: SyncSender<Vec<Item>>,
+    progress: &AtomicU64,
+) -> Result<End, Error> {
+    let (mut items, mut bytes, mut wanted) = (Vec::new(), 0, true);
     let end = journal::read(journal, applied + 1, &mut |piece| {
-        let (sequence, line) = match piece {
+        match piece {
             Piece::Record(sequence, line) => {
                 progress.fetch_add(1, Ordering::Relaxed);
-                lost.read(sequence);
-                (sequence, line)
-            }
-            Piece::Frame(head) => {
-                if failed.is_none() && head.sequence <= up_to {
-                    draft.head = head;
+                if wanted && sequence > applied && sequence <= up_to {
+                    let body = shape::decode(sequence, line)?;
+                    items.push(Item::Record { sequence, bytes: line.len(), body });
+                    bytes += line.len();
                 }
-                return Ok(());
             }
-        };
-        // Continues after a failure of the state to detect damage in the journal.
-        if sequence <= applied || sequence > up_to || failed.is_some() {
-            return Ok(());
+            Piece::Frame(head) if head.sequence <= up_to => items.push(Item::Frame(head)),
+            Piece::Frame(_) => {}
         }
-        let body = shape::decode(sequence, line)?;
-        let outcome = show(&mut witness, &mut lost, &draft, sequence, &body)
-            .and_then(|()| projection::apply(&mut draft, sequence, &body))
-            .and_then(|()| if draft.len() >= BATCH { draft.write(sequence) } else { Ok(()) });
-        match outcome {
-            Ok(()) => last = sequence,
-            Err(error) => failed = Some(error),
+        if bytes >= AT_ONCE || items.len() >= BATCH {
+            wanted = wanted && to.send(std::mem::take(&mut items)).is_ok();
+            items.clear();
+            bytes = 0;
         }
         Ok(())
     })?;
-    if failed.is_none() && last > applied {
-        failed = draft.write(last).err();
+    // A closed channel means that the state failed, and why is known.
+    let _ = to.send(items);
+    Ok(end)
+}
+
+fn apply(
+    state: &State,
+    items: &Receiver<Vec<Item>>,
+    mut witness: Option<&mut Witness<'_>>,
+) -> Result<(), Error> {
+    let applied = state.meta().applied;
+    let mut draft = Draft::new(state);
+    let mut last = applied;
+    let mut lost = Lost { last: (applied == 0).then_some(0), ..Lost::default() };
+    for item in items.iter().flatten() {
+        match item {
+            Item::Frame(head) => draft.head = head,
+            Item::Record { sequence, bytes, body } => {
+                lost.read(sequence);
+                show(&mut witness, &mut lost, &draft, sequence, &body)?;
+                projection::apply(&mut draft, sequence, body)?;
+                draft.count(bytes);
+                if draft.len() >= BATCH {
+                    draft.write(sequence)?;
+                }
+                last = sequence;
+            }
+        }
     }
-    Ok(failed.map_or(Ok(end), Err))
+    if last > applied { draft.write(last) } else { Ok(()) }
 }
 
 /// Passes a commit to the witness. A case occurs once in a commit: its state before the commit is its state before the

@@ -137,6 +137,11 @@ struct Space {
     free: u64,
 }
 
+/// Returns the free bytes of a directory's disk; `None` if the system does not say.
+pub(super) fn free(dir: &Path) -> Option<u64> {
+    space(dir).map(|space| space.free)
+}
+
 fn space(dir: &Path) -> Option<Space> {
     let found = rustix::fs::statvfs(dir).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);

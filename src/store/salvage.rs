@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicU64;
 
 use serde::Serialize;
 
-use super::codec;
 use super::commit::{AcceptedLoss, Body, Changed, Commit, Loss, Salvage};
 use super::directory::{clear, journal_dir, lock, make_dir};
 use super::journal::{self, End, Journal, Repair};
@@ -292,8 +291,7 @@ type Differences = (BTreeMap<String, Option<String>>, BTreeSet<CaseId>);
 fn differences(implied: &State, state: &State) -> Result<Differences, Error> {
     let (mut restored, mut touched) = (BTreeMap::new(), BTreeSet::new());
     side_by_side(implied, state, &mut |key, _, have| {
-        let payload = have.and_then(|value| codec::unseal(key, value));
-        let payload = payload.map(|payload| String::from_utf8_lossy(payload).into_owned());
+        let payload = have.map(|payload| String::from_utf8_lossy(payload).into_owned());
         restored.insert(keys::hex(key), payload);
         touched.extend(keys::case_of(key));
     })?;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use super::commit::{AcceptedLoss, Loss};
 use super::directory::{clear, journal_dir, lock};
 use super::rebuild::{Witness, replay};
-use super::state::State;
+use super::state::{self, State};
 use super::{Error, keys, loss};
 
 /// Maximum of differences that a report lists; the rest is only counted.
@@ -100,11 +100,16 @@ fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Repo
     Ok(report)
 }
 
-/// Receives a key, the sealed value implied by the journal, and the one in the state.
+/// Receives a key, the value implied by the journal, and the one in the state.
 pub(super) type Differs<'a> = dyn FnMut(&[u8], Option<&[u8]>, Option<&[u8]>) + 'a;
 
-/// Calls `differs` for each key whose sealed values differ, with the implied and the existing value.
+/// Calls `differs` for each key whose values differ, with the implied and the existing value.
 pub(super) fn side_by_side(implied: &State, state: &State, differs: &mut Differs<'_>) -> Result<(), Error> {
+    implied.sync()?;
+    state.sync()?;
+    let mut differs = |place: &[u8], want: Option<&[u8]>, have: Option<&[u8]>| {
+        differs(&state::key(place), want, have);
+    };
     let (mut left, mut right) = (implied.pairs(), state.pairs());
     let (mut want, mut have) = (left.next().transpose()?, right.next().transpose()?);
     loop {

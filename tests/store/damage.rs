@@ -64,38 +64,53 @@ async fn a_missing_or_cut_segment_before_the_last_is_an_error() {
     }
 }
 
+/// Digits that differ everywhere.
+fn noise(seed: u64, length: usize) -> String {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut text = String::new();
+    while text.len() < length {
+        // xorshift
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        text += &format!("{state:016x}");
+    }
+    text.truncate(length);
+    text
+}
+
 #[tokio::test]
 async fn a_broken_state_is_made_anew_from_the_journal() {
     let origin = tempfile::tempdir().unwrap();
     let (store, _) = open(origin.path());
     for number in 0..40 {
-        // Twenty cases of four kilobytes at a time, over several of sled's segments.
+        // Twenty cases of four kilobytes that cannot be packed, over several of sled's segments.
         let mut commit = changed(case(&format!("c{number}"), 0));
         for other in 0..20 {
             let mut one = changed(case(&format!("d{number}-{other}"), other)).cases.remove(0);
-            one.case.steps.insert("text".to_owned(), "x".repeat(4_000).into());
+            one.case.steps.insert("text".to_owned(), noise(number * 20 + other as u64, 4_000).into());
             commit.cases.push(one);
         }
         store.commit(commit).await.unwrap();
     }
     drop(store);
-    let size = usize::try_from(std::fs::metadata(origin.path().join("state/db")).unwrap().len()).unwrap();
+    let size = usize::try_from(std::fs::metadata(origin.path().join("state/1/db")).unwrap().len()).unwrap();
     let harms: Vec<(String, Harm)> = vec![
         ("deleted".into(), Box::new(|dir: &Path| without_state(dir))),
         ("marker gone".into(), Box::new(|dir: &Path| std::fs::remove_file(dir.join("state.ok")).unwrap())),
         ("doubted".into(), Box::new(|dir: &Path| std::fs::write(dir.join("state.suspect"), "test").unwrap())),
-        ("conf gone".into(), Box::new(|dir: &Path| std::fs::write(dir.join("state/conf"), "x").unwrap())),
+        ("conf gone".into(), Box::new(|dir: &Path| std::fs::write(dir.join("state/1/conf"), "x").unwrap())),
     ];
     let truncations = [0, 1, 4096, size / 2, size - 4096].map(|length| {
         let harm: Harm = Box::new(move |dir: &Path| {
-            let db = std::fs::File::options().write(true).open(dir.join("state/db")).unwrap();
+            let db = std::fs::File::options().write(true).open(dir.join("state/1/db")).unwrap();
             db.set_len(length as u64).unwrap();
         });
         (format!("cut to {length}"), harm)
     });
     let flips = (0..12_usize).map(|step| {
         let harm: Harm = Box::new(move |dir: &Path| {
-            let path = dir.join("state/db");
+            let path = dir.join("state/1/db");
             let mut bytes = std::fs::read(&path).unwrap();
             let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
             bytes[used * step / 12] ^= 0x10;

@@ -48,7 +48,7 @@ use super::Error;
 pub(super) const VERSION: u32 = 5;
 
 /// A type with a shape on disk. Only the tables of this directory implement it.
-pub(super) trait Stored: Sized {
+pub(super) trait Stored: Sized + Clone + Send + Sync + 'static {
     fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error>;
 
     fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error>;
