@@ -13,6 +13,7 @@
 //! | `cases` | whole registrations, and how their cost grows |
 //! | `past` | back-test of an edited policy over 100,000 recorded events |
 //! | `start` | start-up, idle memory, size |
+//! | `stored` | the store alone, with many waiting cases |
 //! | `process` | resource usage of a process |
 //!
 //! `cargo bench -- intake` prints one part. The binary starts itself again as the ceiling.
@@ -34,6 +35,7 @@ mod past;
 mod peers;
 mod process;
 mod start;
+mod stored;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -45,6 +47,9 @@ fn main() {
     let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|word| word == part);
     if wanted("start") {
         runtime.block_on(start::print());
+    }
+    if wanted("stored") {
+        runtime.block_on(stored::print());
     }
     if wanted("intake") {
         runtime.block_on(intake::print());
