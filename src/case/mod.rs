@@ -87,7 +87,7 @@ pub use limits::{Counters, LONGEST_WINDOW};
 pub use links::{LinkKind, Links};
 pub use migrating::{CannotMigrate, Migration, Mover, Preview, migrate};
 pub use opening::{
-    Decidable, Found, Offered, Stopped, applicant, case_key, concerns, decidable, decide, found, known_as,
+    Decidable, Found, Offered, Stopped, applicant, case_key, concerns, decidable, found, known_as,
     look_again_at, no_case, objection, offer, offer_enforced, opened_by, still_held,
 };
 pub use quarantine::quarantine;

@@ -35,26 +35,48 @@ pub enum Offered {
 pub struct Stopped {
     /// The clause or the error, with its place and without values.
     pub says: String,
-    /// The values that were evaluated.
+    /// The number of the clause in the condition; `None`: an error, or a date.
+    pub clause: Option<usize>,
+    /// The values that were evaluated. Empty for the clause of an event: `Stopped::again` finds them.
     pub trace: Trace,
 }
 
+/// Whether a failing clause is returned with the values that it read. To find them costs far more than to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traces {
+    Found,
+    LeftOut,
+}
+
 /// Offers an opening to one policy. The caller checks for an open case with the key.
-pub fn offer(policy: &Policy, event: Option<&Event>, subject: &Subject, now: Timestamp) -> Offered {
+pub fn offer(
+    policy: &Policy,
+    event: Option<&Event>,
+    subject: &Subject,
+    traces: Traces,
+    now: Timestamp,
+) -> Offered {
     if policy.mode == Mode::Disabled {
         return Offered::Disabled;
     }
-    match offer_enforced(policy, event, subject, now) {
+    match offer_enforced(policy, event, subject, traces, now) {
         Offered::Opens(key) if policy.mode == Mode::Shadow => Offered::Shadow(key),
         offered => offered,
     }
 }
 
 /// Offers an opening independent of the policy's mode.
-pub fn offer_enforced(policy: &Policy, event: Option<&Event>, subject: &Subject, now: Timestamp) -> Offered {
+pub fn offer_enforced(
+    policy: &Policy,
+    event: Option<&Event>,
+    subject: &Subject,
+    traces: Traces,
+    now: Timestamp,
+) -> Offered {
     let (steps, this_case) = (Fields::new(), no_case(policy));
     let settings = &policy.settings;
-    match decide(policy, &Facts { event, subject, settings, steps: &steps, this_case: &this_case, now }) {
+    let facts = Facts { event, subject, settings, steps: &steps, this_case: &this_case, now };
+    match decide(policy, &facts, traces) {
         Ok(Ok(key)) => Offered::Opens(key),
         Ok(Err(stopped)) => Offered::Clause(stopped),
         Err(stopped) => Offered::CouldNotDecide(stopped),
@@ -62,12 +84,19 @@ pub fn offer_enforced(policy: &Policy, event: Option<&Event>, subject: &Subject,
 }
 
 /// Returns the case key if the policy applies, else the failing clause. The outer error: it could not decide.
-pub fn decide(policy: &Policy, facts: &Facts<'_>) -> Result<Result<String, Stopped>, Stopped> {
-    let stopped = |says: String| Stopped::by(&policy.condition, says, facts);
-    if let Some(no) = objection(&policy.condition, facts).map_err(stopped)? {
-        return Ok(Err(stopped(no)));
+fn decide(policy: &Policy, facts: &Facts<'_>, traces: Traces) -> Result<Result<String, Stopped>, Stopped> {
+    let condition = &policy.condition;
+    let undecided = |says: String| Stopped::by(condition, says, facts);
+    match condition.decide(facts).map_err(|error| undecided(error.to_string()))? {
+        Verdict::Fails { clause, place, number } => {
+            let trace = match traces {
+                Traces::Found => condition.trace(facts).of_the_end(),
+                Traces::LeftOut => Trace::default(),
+            };
+            Ok(Err(Stopped { says: format!("{place}: {clause}"), clause: Some(number), trace }))
+        }
+        Verdict::Holds => case_key(policy, facts).map(Ok).map_err(undecided),
     }
-    case_key(policy, facts).map(Ok).map_err(stopped)
 }
 
 /// Returns the key under which openings of a policy are the same case. Ids of two identity providers never denote the
@@ -87,7 +116,7 @@ pub fn case_key(policy: &Policy, facts: &Facts<'_>) -> Result<String, String> {
 /// it could not decide.
 pub fn objection(condition: &Condition, facts: &Facts<'_>) -> Result<Option<String>, String> {
     match condition.decide(facts).map_err(|error| error.to_string())? {
-        Verdict::Fails { clause, place } => Ok(Some(format!("{place}: {clause}"))),
+        Verdict::Fails { clause, place, .. } => Ok(Some(format!("{place}: {clause}"))),
         Verdict::Holds => Ok(None),
     }
 }
@@ -95,7 +124,26 @@ pub fn objection(condition: &Condition, facts: &Facts<'_>) -> Result<Option<Stri
 impl Stopped {
     /// Records a condition's result with the values it evaluated.
     pub fn by(condition: &Condition, says: String, facts: &Facts<'_>) -> Self {
-        Self { says, trace: condition.trace(facts).of_the_end() }
+        Self { says, clause: None, trace: condition.trace(facts).of_the_end() }
+    }
+
+    /// Decides about an event again, to find the values that were evaluated. `None`: this version of the program, or
+    /// this record of the person, gives another answer than the recorded clause.
+    pub fn again(
+        policy: &Policy,
+        event: &Event,
+        subject: &Subject,
+        now: Timestamp,
+        clause: usize,
+    ) -> Option<Self> {
+        match offer_enforced(policy, Some(event), subject, Traces::Found, now) {
+            Offered::Clause(stopped) if stopped.clause == Some(clause) => Some(stopped),
+            Offered::Clause(_)
+            | Offered::Disabled
+            | Offered::CouldNotDecide(_)
+            | Offered::Shadow(_)
+            | Offered::Opens(_) => None,
+        }
     }
 }
 

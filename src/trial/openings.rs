@@ -109,7 +109,7 @@ impl<O: Environment> World<O> {
                 let kind = event.map(|event| format!("{}: ", event.kind)).unwrap_or_default();
                 self.note(None, format!("{kind}ignored, the daemon caused it"));
             }
-            Decision::Answered { answers, people: _ } => {
+            Decision::Answered { answers, .. } => {
                 for answered in answers {
                     self.answered(event, answered);
                 }

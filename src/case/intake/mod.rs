@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::input::{OpenedBy, Opening};
 use super::opening::{Stopped, applicant};
-use crate::model::{CaseId, Event, Failure, Subject, SubjectKind, SubjectRef, Timestamp, Verdict};
+use crate::model::{CaseId, Event, Failure, Fields, Subject, SubjectKind, SubjectRef, Timestamp, Verdict};
 use crate::policy::tree::{Standing, Sweep};
 use crate::policy::{Mode, Policy, PolicySet};
 
@@ -59,6 +59,10 @@ pub enum Decision {
         answers: Vec<Answered>,
         /// The people that were read, except those of opened cases.
         people: Vec<Subject>,
+        /// Of the people that were read, the fields that the conditions of answers by a clause name.
+        named: Vec<Subject>,
+        /// The time of the answers.
+        at: Timestamp,
     },
 }
 
@@ -198,7 +202,7 @@ struct Sweeping {
 /// The result of reading the person.
 #[derive(Debug, Clone)]
 enum Known {
-    Person(Box<Subject>),
+    Person(Arc<Subject>),
     Never(String),
     Unknown,
 }
@@ -227,7 +231,7 @@ pub fn event(
 /// Evaluates one policy for an event and an already read person. Open cases are ignored.
 pub fn offer(policy: &Arc<Policy>, event: Event, subject: Subject, modes: Modes, now: Timestamp) -> Step {
     let mut intake = Intake::of_event(event, VecDeque::from([Arc::clone(policy)]), modes, 0, now);
-    intake.people.insert(policy.subject, Known::Person(Box::new(subject)));
+    intake.people.insert(policy.subject, Known::Person(Arc::new(subject)));
     Box::new(intake).next()
 }
 
@@ -303,7 +307,8 @@ impl Intake {
             Some(why) => {
                 let answers =
                     vec![Answered { policy: Arc::clone(policy), about: None, answer: Answer::NotAsked(why) }];
-                Step::Done(Decision::Answered { answers, people: Vec::new() })
+                let (people, named, at) = (Vec::new(), Vec::new(), self.now);
+                Step::Done(Decision::Answered { answers, people, named, at })
             }
             None => Box::new(self).next(),
         }
@@ -327,7 +332,7 @@ impl Intake {
         let event = self.event_for(&policy);
         if let (SubjectKind::Applicant, Some(event)) = (policy.subject, &event) {
             // An applicant is in no identity provider: the event is the only source.
-            let known = Known::Person(Box::new(applicant(event)));
+            let known = Known::Person(Arc::new(applicant(event)));
             self.people.insert(policy.subject, known.clone());
             return self.met(policy, known);
         }
@@ -337,8 +342,10 @@ impl Intake {
 
     fn met(self: Box<Self>, policy: Arc<Policy>, known: Known) -> Step {
         match known {
-            Known::Person(subject) if self.sweeping.is_some() => self.sweep(policy, *subject),
-            Known::Person(subject) => self.offered(policy, *subject),
+            Known::Person(subject) if self.sweeping.is_some() => {
+                self.sweep(policy, Arc::unwrap_or_clone(subject))
+            }
+            Known::Person(subject) => self.offered(policy, &subject),
             Known::Never(why) => self.answered(policy, Answer::NoSubject(why)),
             Known::Unknown => {
                 let subject = SubjectRef { kind: policy.subject, ..self.subject.clone() };
@@ -371,16 +378,33 @@ impl Intake {
             .map(|one| one.policy.subject)
             .collect();
         let read = self.people.into_iter().filter_map(|(kind, known)| match known {
-            Known::Person(person) => Some((kind, *person)),
-            Known::Never(_) | Known::Unknown => None,
+            // An applicant is in the event.
+            Known::Person(person) if kind != SubjectKind::Applicant => Some(person),
+            Known::Person(_) | Known::Never(_) | Known::Unknown => None,
         });
-        let kept = read.filter(|(kind, _)| *kind != SubjectKind::Applicant && !opened.contains(kind));
-        let people = kept.map(|(_, person)| person).collect();
-        Decision::Answered { answers: self.answers, people }
+        let (mut people, mut named) = (Vec::new(), Vec::new());
+        for person in read {
+            named.extend(named_fields(&person, &self.answers));
+            if !opened.contains(&person.kind) {
+                people.push(Arc::unwrap_or_clone(person));
+            }
+        }
+        Decision::Answered { answers: self.answers, people, named, at: self.now }
     }
 
     /// Returns whether a matching policy only reports what it would do.
     fn only_watches(&self, policy: &Policy) -> bool {
         self.modes == Modes::AsWritten && policy.mode == Mode::Shadow
     }
+}
+
+/// Returns a person with only the fields that the conditions of answers by a clause name; `None`: they name none.
+fn named_fields(person: &Subject, answers: &[Answered]) -> Option<Subject> {
+    let mut fields = Fields::new();
+    let answered = answers.iter().filter(|one| one.policy.subject == person.kind);
+    for one in answered.filter(|one| matches!(one.answer, Answer::Clause(_))) {
+        one.policy.condition.copy_named(person, &mut fields);
+    }
+    let Subject { source, kind, id, fields: _ } = person;
+    (!fields.is_empty()).then(|| Subject { source: source.clone(), kind: *kind, id: id.clone(), fields })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::event::{After, AskJoin};
 use super::{Answer, Decision, Intake, Known, Modes, Step};
 use crate::case::input::{OpenedBy, Opening};
-use crate::case::opening::{Found, Offered, found, offer, offer_enforced, opened_by};
+use crate::case::opening::{Found, Offered, Traces, found, offer, offer_enforced, opened_by};
 use crate::case::state::Case;
 use crate::model::{CaseId, Event, Failure, Subject, SubjectRef, Timestamp};
 use crate::policy::Policy;
@@ -42,17 +42,20 @@ impl AskPerson {
     /// Continues with a lookup. `now`: the time of the read.
     pub fn answer(self, lookup: Lookup, now: Timestamp) -> Step {
         let Self { mut intake, policy, event, subject } = self;
-        intake.now = now;
+        // One instant for all policies of an event: the log records it once.
+        if intake.people.is_empty() {
+            intake.now = now;
+        }
         let known = match (lookup, event) {
             (Lookup::Later(failure), _) => return Step::Done(Decision::Later(failure)),
             (Lookup::Never(why), _) => Known::Never(why),
             (Lookup::Unknown, _) => Known::Unknown,
             (Lookup::Read(person), Some(event)) => match found(&event, person, intake.attempts) {
-                Found::Person(person) => Known::Person(Box::new(person)),
+                Found::Person(person) => Known::Person(Arc::new(person)),
                 Found::Later(why) => return Step::Done(Decision::Later(Failure::unavailable(why))),
                 Found::Never(why) => Known::Never(why),
             },
-            (Lookup::Read(Some(person)), None) => Known::Person(Box::new(person)),
+            (Lookup::Read(Some(person)), None) => Known::Person(Arc::new(person)),
             (Lookup::Read(None), None) => {
                 Known::Never(format!("the identity provider does not have {subject}"))
             }
@@ -65,24 +68,34 @@ impl AskPerson {
 impl Intake {
     /// Returns the policy's answer to an opening, in its mode or as enforced.
     pub(super) fn offer(&self, policy: &Policy, event: Option<&Event>, subject: &Subject) -> Offered {
+        // An event is recorded with the values; a manual start and a sweep are not.
+        let traces = if event.is_some() { Traces::LeftOut } else { Traces::Found };
         match self.modes {
-            Modes::AsWritten => offer(policy, event, subject, self.now),
-            Modes::AllEnforced => offer_enforced(policy, event, subject, self.now),
+            Modes::AsWritten => offer(policy, event, subject, traces, self.now),
+            Modes::AllEnforced => offer_enforced(policy, event, subject, traces, self.now),
         }
     }
 
-    pub(super) fn offered(self: Box<Self>, policy: Arc<Policy>, subject: Subject) -> Step {
-        let event = self.event_for(&policy);
-        let answer = match self.offer(&policy, event.as_ref(), &subject) {
+    pub(super) fn offered(self: Box<Self>, policy: Arc<Policy>, subject: &Subject) -> Step {
+        // The event of nearly all policies is the one that was received.
+        let offered = match &self.by {
+            OpenedBy::Event(event) if event.subject.kind == policy.subject => {
+                self.offer(&policy, Some(event), subject)
+            }
+            OpenedBy::Event(_) | OpenedBy::Hand { .. } | OpenedBy::Sweep { .. } => {
+                self.offer(&policy, self.event_for(&policy).as_ref(), subject)
+            }
+        };
+        let opening = |key| {
+            let by = self.event_for(&policy).map_or_else(|| self.by.clone(), OpenedBy::Event);
+            Opening { subject: subject.clone(), by, key }
+        };
+        let answer = match offered {
             Offered::Opens(key) => {
-                let by = event.map_or_else(|| self.by.clone(), OpenedBy::Event);
-                let opening = Opening { subject, by, key };
+                let opening = opening(key);
                 return Step::Taken(AskTaken { intake: self, policy, opening, objections: Vec::new() });
             }
-            Offered::Shadow(key) => {
-                let by = event.map_or_else(|| self.by.clone(), OpenedBy::Event);
-                Answer::Shadow(Box::new(Opening { subject, by, key }))
-            }
+            Offered::Shadow(key) => Answer::Shadow(Box::new(opening(key))),
             Offered::Disabled => Answer::Disabled,
             Offered::Clause(stopped) => Answer::Clause(stopped),
             Offered::CouldNotDecide(stopped) => Answer::CouldNotDecide(stopped),

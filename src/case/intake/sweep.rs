@@ -86,7 +86,7 @@ impl Asked<'_> {
             Err(error) => {
                 let says = format!("{}: {error}", self.sweep.place);
                 let trace = self.sweep.trace_of_due(self.facts.subject, Some(error));
-                Some(Answer::CouldNotDecide(Stopped { says, trace }))
+                Some(Answer::CouldNotDecide(Stopped { says, clause: None, trace }))
             }
         }
     }

@@ -117,7 +117,7 @@ pub(super) fn smallest(tree: &Tree, program: &Program, scope: &Scope<'static>) -
 fn holds_with(tree: &Tree, program: &Program, scope: &Scope<'static>, way: &[Way]) -> bool {
     let mut scope = scope.clone();
     let set = way.iter().all(|one| put(&mut scope, &one.path, one.value.clone()));
-    set && tree.decide(program, &scope) == Ok(Verdict::Holds)
+    set && tree.decide(program, &scope, &mut 0) == Ok(Verdict::Holds)
 }
 
 fn put(scope: &mut Scope<'_>, path: &[String], value: Dynamic) -> bool {

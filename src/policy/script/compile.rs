@@ -9,6 +9,7 @@ use super::calls::{self, Functions};
 use super::check::{self, check, error_at, nearest};
 use super::engine::{engine, guarded};
 use super::facts::Outline;
+use super::reads::Reads;
 use super::results::{self, Results};
 use super::{Clause, Condition, ConditionSource, Context, Function, Part, Program, Text, Tree};
 use super::{bodies, choice, flow, foreign_syntax, rewrite};
@@ -82,7 +83,9 @@ impl Compiler {
 
     /// Compiles clauses joined by `all`, `any` and `none`.
     pub fn condition(&self, source: &ConditionSource, diagnostics: &mut Vec<Diagnostic>) -> Condition {
-        Condition { tree: Some((Arc::clone(&self.program), self.tree(source, diagnostics))) }
+        let tree = self.tree(source, diagnostics);
+        let reads = Reads::of(&tree);
+        Condition { tree: Some((Arc::clone(&self.program), tree)), reads }
     }
 
     fn tree(&self, source: &ConditionSource, diagnostics: &mut Vec<Diagnostic>) -> Tree {

@@ -1,10 +1,12 @@
 //! Converts facts to values of the script language: every field of the schema is present, times and dates are typed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rhai::{Dynamic, Map, Scope};
 use serde_json::Value;
 
+use super::reads::{Part, Reads};
 use super::shape::Shape;
 use super::values::{Date, Time};
 use super::{Context, Facts};
@@ -97,22 +99,89 @@ impl Outline {
     }
 }
 
+impl Outline {
+    /// Returns the names that clauses name, with only the named fields. The clauses decide the same as over all facts.
+    pub fn named(&self, facts: &Facts<'_>, reads: &Reads) -> Scope<'static> {
+        let mut scope = Scope::new();
+        if let Some(part) = reads.root("event") {
+            let value = match part.names() {
+                Some(names) => named(names, &self.any_event, |name| event_field(facts.event?, name)),
+                None => record(&facts.event.map(event_fields).unwrap_or_default(), &self.any_event),
+            };
+            scope.push_dynamic("event", value);
+        }
+        let of = |part: &Part, fields: &Fields, shape: &Shape| match part.names() {
+            Some(names) => named(names, shape, |name| fields.get(name).map(Cow::Borrowed)),
+            None => record(fields, shape),
+        };
+        if let Some(part) = reads.root(self.subject_word) {
+            scope.push_dynamic(self.subject_word, of(part, &facts.subject.fields, &self.subject));
+        }
+        if let Some(part) = reads.root("settings") {
+            scope.push_dynamic("settings", of(part, facts.settings, &self.settings));
+        }
+        if reads.root("steps").is_some() {
+            scope.push_dynamic("steps", steps(facts.steps, &self.steps));
+        }
+        if let Some(part) = reads.root("this_case") {
+            scope.push_dynamic("this_case", of(part, facts.this_case, &self.this_case));
+        }
+        if reads.root("now").is_some() {
+            scope.push_dynamic("now", Dynamic::from(Time(facts.now)));
+        }
+        scope
+    }
+}
+
 /// Returns the names that the scripts of a policy see, with the types of their values.
 pub fn roots(context: &Context<'_>) -> Vec<(&'static str, Shape)> {
     Outline::of(context).roots().into_iter().map(|(name, shape)| (name, shape.clone())).collect()
 }
 
+/// The fields of an event that are not among its own fields.
+const OF_EVERY_EVENT: [&str; 7] = ["id", "type", "source", "time", "subject_id", "actor", "ip"];
+
 fn event_fields(event: &Event) -> Fields {
     let mut fields = event.fields.clone();
-    let text = |value: &str| Value::String(value.to_owned());
-    fields.insert("id".to_owned(), text(&event.key));
-    fields.insert("type".to_owned(), text(event.kind.as_str()));
-    fields.insert("source".to_owned(), text(&event.source));
-    fields.insert("time".to_owned(), text(&event.time.to_rfc3339()));
-    fields.insert("subject_id".to_owned(), text(&event.subject.id));
-    fields.insert("actor".to_owned(), event.actor.as_deref().map_or(Value::Null, text));
-    fields.insert("ip".to_owned(), event.ip.as_deref().map_or(Value::Null, text));
+    for name in OF_EVERY_EVENT {
+        fields.insert(name.to_owned(), event_field(event, name).unwrap_or_default().into_owned());
+    }
     fields
+}
+
+fn event_field<'a>(event: &'a Event, name: &str) -> Option<Cow<'a, Value>> {
+    let text = |value: &str| Cow::Owned(Value::String(value.to_owned()));
+    let or_null = |value: Option<&str>| value.map_or(Cow::Owned(Value::Null), text);
+    Some(match name {
+        "id" => text(&event.key),
+        "type" => text(event.kind.as_str()),
+        "source" => text(&event.source),
+        "time" => text(&event.time.to_rfc3339()),
+        "subject_id" => text(&event.subject.id),
+        "actor" => or_null(event.actor.as_deref()),
+        "ip" => or_null(event.ip.as_deref()),
+        other => Cow::Borrowed(event.fields.get(other)?),
+    })
+}
+
+/// Returns a record of only these fields. As in a whole record, a field of the schema without a value is empty.
+fn named<'a, 'n>(
+    names: impl Iterator<Item = &'n str>,
+    shape: &Shape,
+    field: impl Fn(&str) -> Option<Cow<'a, Value>>,
+) -> Dynamic {
+    let known = if let Shape::Record(known) = shape { Some(known) } else { None };
+    let mut map = Map::new();
+    for name in names {
+        let shape = known.and_then(|known| known.get(name));
+        let is = match (field(name), shape) {
+            (Some(field), shape) => value(&field, shape.unwrap_or(&Shape::Any)),
+            (None, Some(_)) => Dynamic::UNIT,
+            (None, None) => continue,
+        };
+        map.insert(name.into(), is);
+    }
+    map.into()
 }
 
 /// Returns all steps; those that have not run yet have empty fields.

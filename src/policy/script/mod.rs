@@ -16,6 +16,7 @@
 //! | `empty` | fields that may be empty in ordering comparisons |
 //! | `results` | the literals with which a function can end |
 //! | `names` | the fields that an expression reads |
+//! | `reads` | the fields that a condition names, and copies of only these |
 //! | `trace` | why a condition held or not, clause by clause, with values |
 //! | `change` | the smallest change that would have made it hold |
 //! | `natives` | argument and result types of Rhai's functions |
@@ -47,6 +48,7 @@ mod lowered;
 mod mistake;
 mod names;
 mod natives;
+mod reads;
 mod results;
 mod rewrite;
 mod shape;
@@ -74,6 +76,7 @@ pub use trace::{Answer, Seen, Trace, Traced};
 
 use self::engine::guarded;
 use self::facts::Outline;
+use self::reads::Reads;
 use self::values::{type_word, written};
 use super::diagnostic::Place;
 use crate::model::{Event, EventType, Fields, Subject, SubjectKind, Timestamp, UNRESERVED, Vocabulary};
@@ -103,7 +106,12 @@ pub struct ScriptError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Holds,
-    Fails { clause: String, place: Place },
+    Fails {
+        clause: String,
+        place: Place,
+        /// The place of its first clause among all clauses of the condition; it identifies what failed.
+        number: usize,
+    },
 }
 
 /// Clauses as written in a policy.
@@ -206,13 +214,23 @@ enum Tree {
 #[derive(Debug, Default)]
 pub struct Condition {
     tree: Option<(Arc<Program>, Tree)>,
+    reads: Reads,
 }
 
 impl Condition {
     /// Evaluates every clause over the facts; the first error takes precedence over any verdict.
     pub fn decide(&self, facts: &Facts<'_>) -> Result<Verdict, ScriptError> {
         let Some((program, tree)) = &self.tree else { return Ok(Verdict::Holds) };
-        tree.decide(program, &program.outline.scope(facts))
+        tree.decide(program, &program.outline.named(facts, &self.reads), &mut 0)
+    }
+
+    /// Returns what failed, by the number in a verdict: its text and its place. `None`: no such clause.
+    pub fn clause(&self, number: usize) -> Option<(String, Place)> {
+        let (_, tree) = self.tree.as_ref()?;
+        match tree.failing(number, &mut 0)? {
+            Verdict::Fails { clause, place, .. } => Some((clause, place)),
+            Verdict::Holds => None,
+        }
     }
 
     /// Returns the lines that must all hold, as written; empty if the condition always holds.
@@ -232,22 +250,24 @@ impl Condition {
 }
 
 impl Tree {
-    fn decide(&self, program: &Program, scope: &Scope<'static>) -> Result<Verdict, ScriptError> {
-        let verdicts = |trees: &[Self]| -> Result<Vec<Verdict>, ScriptError> {
-            trees.iter().map(|tree| tree.decide(program, scope)).collect()
-        };
-        let fails = |word: &str| {
-            let (place, sources) = self.sources();
-            Verdict::Fails { clause: format!("{word}: {}", sources.join("; ")), place }
+    /// `at`: the number of the tree's first clause, and afterwards that of the next tree's.
+    fn decide(
+        &self,
+        program: &Program,
+        scope: &Scope<'static>,
+        at: &mut usize,
+    ) -> Result<Verdict, ScriptError> {
+        let first = *at;
+        let mut verdicts = |trees: &[Self]| -> Result<Vec<Verdict>, ScriptError> {
+            trees.iter().map(|tree| tree.decide(program, scope, at)).collect()
         };
         Ok(match self {
             Self::Clause(clause) => {
                 let value = program.evaluate(clause, scope)?;
+                *at += 1;
                 match value.as_bool() {
                     Ok(true) => Verdict::Holds,
-                    Ok(false) => {
-                        Verdict::Fails { clause: clause.source.clone(), place: clause.place.clone() }
-                    }
+                    Ok(false) => self.fails(first),
                     Err(_) => {
                         let message = format!(
                             "could not be decided: the clause is {}, not true or false",
@@ -265,17 +285,49 @@ impl Tree {
                 if verdicts(trees)?.contains(&Verdict::Holds) {
                     Verdict::Holds
                 } else {
-                    fails("any")
+                    self.fails(first)
                 }
             }
             Self::None(trees) => {
                 if verdicts(trees)?.contains(&Verdict::Holds) {
-                    fails("none")
+                    self.fails(first)
                 } else {
                     Verdict::Holds
                 }
             }
         })
+    }
+
+    /// Returns the verdict that this tree fails. `number`: that of its first clause.
+    fn fails(&self, number: usize) -> Verdict {
+        let (place, sources) = self.sources();
+        let clause = match self {
+            Self::Clause(clause) => clause.source.clone(),
+            Self::All(_) => format!("all: {}", sources.join("; ")),
+            Self::Any(_) => format!("any: {}", sources.join("; ")),
+            Self::None(_) => format!("none: {}", sources.join("; ")),
+        };
+        Verdict::Fails { clause, place, number }
+    }
+
+    /// Returns the verdict that `decide` gives when the part with this number fails.
+    fn failing(&self, number: usize, at: &mut usize) -> Option<Verdict> {
+        let first = *at;
+        match self {
+            // The first part that fails is what fails in it.
+            Self::All(trees) => trees.iter().find_map(|tree| tree.failing(number, at)),
+            Self::Clause(_) | Self::Any(_) | Self::None(_) => {
+                *at += self.clauses();
+                (number == first).then(|| self.fails(first))
+            }
+        }
+    }
+
+    fn clauses(&self) -> usize {
+        match self {
+            Self::Clause(_) => 1,
+            Self::All(trees) | Self::Any(trees) | Self::None(trees) => trees.iter().map(Self::clauses).sum(),
+        }
     }
 
     /// Returns the clauses in the tree, and the place of the first.

@@ -78,7 +78,7 @@ impl Condition {
     /// Returns every clause with the values behind its result. Pure, and always consistent with `decide`.
     pub fn trace(&self, facts: &Facts<'_>) -> Trace {
         let Some((program, tree)) = &self.tree else { return Trace::default() };
-        let scope = program.outline.scope(facts);
+        let scope = program.outline.named(facts, &self.reads);
         let mut clauses = Vec::new();
         tree.trace(program, &scope, &mut clauses);
         tree.stops(Answer::Holds, &mut clauses, &mut 0);
