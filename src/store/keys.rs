@@ -39,13 +39,18 @@ pub(super) enum Kind {
     InboxDue = b'i',
     /// Dedupe mark of an event to the time when it was consumed.
     Seen = b'm',
-    Verdict = b'v',
-    /// Event key to the event, if a policy evaluated it.
-    Heard = b'V',
-    /// Person, policy, newest first, event to the policy's verdict.
-    Asked = b'W',
-    /// Policy, class of verdict, newest first, person, event to the key of the verdict.
-    AskedOf = b'X',
+    /// Time, key of an event that was consumed then, to its other dedupe marks.
+    SeenAt = b'M',
+    /// Class of verdicts, time, event, kind and person to the entry of the decision log.
+    Logged = b'G',
+    /// Newest day first, person, newest first, class, kind, event: what finds the entry.
+    Listed = b'J',
+    /// Hash to a list of revisions that entries refer to.
+    Deciders = b'K',
+    /// The same to the last day on which an entry began to refer to it.
+    DecidersUsed = b'N',
+    /// Policy, class to the last entry, for the classes whose last entry is kept forever.
+    LastLogged = b'A',
     Cursor = b'u',
     Revision = b'r',
     /// Policy, time, revision.
@@ -79,6 +84,23 @@ pub(super) enum Kind {
     FirstSeen = b'd',
     /// Record to the loss accepted with it.
     Loss = b'L',
+}
+
+/// Kinds of key that earlier versions wrote; the records of a salvage may have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Retired {
+    Verdict = b'v',
+    Heard = b'V',
+    /// Person, policy, newest first, event to the policy's verdict.
+    Asked = b'W',
+    AskedOf = b'X',
+}
+
+impl Retired {
+    pub(super) fn of(kind: u8) -> Option<Self> {
+        [Self::Verdict, Self::Heard, Self::Asked, Self::AskedOf].into_iter().find(|one| *one as u8 == kind)
+    }
 }
 
 /// A key under construction.
@@ -130,6 +152,18 @@ impl Key {
         self.number(!ordinal(time))
     }
 
+    /// Appends a day; later is smaller.
+    pub(super) fn day_descending(mut self, time: Timestamp) -> Self {
+        self.0.extend((!day(time)).to_be_bytes());
+        self
+    }
+
+    /// Appends a part of another key.
+    pub(super) fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend(bytes);
+        self
+    }
+
     pub(super) fn end(self) -> Vec<u8> {
         self.0
     }
@@ -140,6 +174,33 @@ impl Key {
 fn ordinal(time: Timestamp) -> u64 {
     let nanos = time.timestamp_nanos_opt().unwrap_or(if time.timestamp() < 0 { i64::MIN } else { i64::MAX });
     nanos.cast_unsigned() ^ (1 << 63)
+}
+
+/// Returns the day of a time, counted from the first time that a key can hold.
+pub(super) fn day(time: Timestamp) -> u32 {
+    const NANOS: u64 = 86_400 * 1_000_000_000;
+    // Whole days lie between the first time and 1970 only up to a rest: days begin at midnight in UTC.
+    let rest = (1_u64 << 63) % NANOS;
+    u32::try_from((ordinal(time).saturating_add(NANOS - rest)) / NANOS).unwrap_or(u32::MAX)
+}
+
+/// Returns the text at an offset of a key, and the offset after it.
+pub(super) fn text_at(key: &[u8], place: usize) -> Option<(String, usize)> {
+    let mut text = Vec::new();
+    let mut bytes = key.iter().copied().enumerate().skip(place).peekable();
+    while let Some((at, byte)) = bytes.next() {
+        if byte == 0 && bytes.next_if(|(_, next)| *next == 0xFF).is_none() {
+            return Some((String::from_utf8(text).ok()?, at + 1));
+        }
+        text.push(byte);
+    }
+    None
+}
+
+/// Returns the time that is written later first at an offset of a key.
+pub(super) fn time_descending_at(key: &[u8], place: usize) -> Option<Timestamp> {
+    let bytes: [u8; 8] = key.get(place..place + 8)?.try_into().ok()?;
+    time_at(&bytes.map(|byte| !byte), 0)
 }
 
 /// Returns the time at an offset of a key.
@@ -222,12 +283,8 @@ pub(super) fn seen(mark: &str) -> Vec<u8> {
     Key::new(Kind::Seen).text(mark).end()
 }
 
-pub(super) fn verdict(key: &str) -> Vec<u8> {
-    Key::new(Kind::Verdict).text(key).end()
-}
-
-pub(super) fn heard(key: &str) -> Vec<u8> {
-    Key::new(Kind::Heard).text(key).end()
+pub(super) fn seen_at(at: Timestamp, key: &str) -> Vec<u8> {
+    Key::new(Kind::SeenAt).time(at).text(key).end()
 }
 
 pub(super) fn cursor(source: &str) -> Vec<u8> {
@@ -320,17 +377,9 @@ pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
 
 /// Returns the case whose own value or entry is stored under a key.
 pub(super) fn case_of(key: &[u8]) -> Option<CaseId> {
-    let (kind, rest) = key.split_first()?;
-    (*kind == Kind::Case as u8 || *kind == Kind::Entry as u8).then_some(())?;
-    let mut id = Vec::new();
-    let mut bytes = rest.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        if byte == 0 && bytes.next_if_eq(&0xFF).is_none() {
-            return String::from_utf8(id).ok().map(CaseId);
-        }
-        id.push(byte);
-    }
-    None
+    let kind = *key.first()?;
+    (kind == Kind::Case as u8 || kind == Kind::Entry as u8).then_some(())?;
+    text_at(key, 1).map(|(id, _)| CaseId(id))
 }
 
 pub(super) fn loss(sequence: u64) -> Vec<u8> {
@@ -345,7 +394,7 @@ pub(super) fn meta() -> Vec<u8> {
 mod tests {
     use chrono::TimeDelta;
 
-    use super::{Key, Kind, after, time_at};
+    use super::{Key, Kind, after, day, text_at, time_at, time_descending_at};
     use crate::model::Timestamp;
 
     #[test]
@@ -363,6 +412,22 @@ mod tests {
             times.iter().rev().map(|time| Key::new(Kind::Wake).time_descending(*time).end()).collect();
         assert!(up.is_sorted() && down.is_sorted());
         assert_eq!(up.get(3).and_then(|key| time_at(key, 1)), times.get(3).copied());
+    }
+
+    #[test]
+    fn parts_of_a_key_are_read_back() {
+        let time = Timestamp::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000);
+        let key =
+            Key::new(Kind::Listed).day_descending(time).text("a\0b").time_descending(time).text("").end();
+        assert_eq!(text_at(&key, 5), Some(("a\0b".to_owned(), 10)));
+        assert_eq!(time_descending_at(&key, 10), Some(time));
+        assert_eq!(text_at(&key, 18), Some((String::new(), 19)));
+        assert_eq!((text_at(&key, 19), time_descending_at(&key, 12)), (None, None));
+        // A day begins at midnight, before 1970 too.
+        let midnight = Timestamp::UNIX_EPOCH + TimeDelta::days(-3);
+        assert_eq!(day(midnight), day(midnight + TimeDelta::hours(23)));
+        assert_eq!(day(midnight) + 1, day(midnight + TimeDelta::hours(24)));
+        assert_eq!(day(midnight) - 1, day(midnight - TimeDelta::nanoseconds(1)));
     }
 
     #[test]

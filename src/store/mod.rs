@@ -19,7 +19,7 @@
 //! | `state` | values by key: layers in memory above packed blocks in sled |
 //! | `index` | the keys by which a case is found |
 //! | `projection` | applies a record to the state |
-//! | `asked` | the decision log, by person and by policy |
+//! | `asked` | the decision log, by time and by person |
 //! | `sweeps` | progress of sweeps |
 //! | `requests` | changes requested with an idempotency key |
 //! | `idempotency` | marks the commits of such a change |
@@ -67,9 +67,9 @@ mod values;
 mod verify;
 
 pub use commit::{
-    About, AcceptedLoss, Answer, Asked, Changed, Class, Commit, Consumed, Deferred, Enrolled, Examined,
-    FirstSeen, Holding, Keyed, Loss, PolicyDeed, PolicyOrder, PolicyVerdict, StoredRevision, SweepChange,
-    SweepPart, SweepRun, SweepState, Waiting, kept_for,
+    About, AcceptedLoss, Answer, Asked, AskedAbout, AskedOf, Changed, Class, Commit, Consumed, Deferred,
+    Enrolled, Examined, FirstSeen, Holding, Inputs, Keyed, Loss, PolicyDeed, PolicyOrder, PolicyVerdict,
+    StoredRevision, SweepChange, SweepPart, SweepRun, SweepState, Waiting, kept_for,
 };
 pub use directory::secret;
 pub use error::Error;
@@ -79,7 +79,7 @@ pub use journal::Head;
 pub use loss::{Marked, accept_loss, head, holds};
 pub use opening::Opened;
 pub use options::{Act, Options};
-pub use reads::{CaseFilter, is_cursor};
+pub use reads::{CaseFilter, LastAsked, is_cursor};
 pub use rebuild::{Before, Witness};
 pub use salvage::{Salvaged, salvage, salvage_with};
 pub use shape::page;

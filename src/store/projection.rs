@@ -19,9 +19,10 @@ pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: Body) -> Result<
     match body {
         Body::Commit(commit) => apply_commit(draft, commit),
         Body::Prune(before) => {
-            prune(draft, sequence, before)?;
+            // Pruning walks the state. After an interruption the record is applied again from its start.
+            draft.write(sequence - 1)?;
             let now = before + MARKS_KEPT;
-            asked::prune_events(draft, sequence, before, now)?;
+            asked::prune_marks(draft, sequence, before)?;
             asked::prune(draft, sequence, now)?;
             requests::prune(draft, sequence, now)
         }
@@ -36,7 +37,7 @@ fn restore(draft: &mut Draft<'_>, sequence: u64, salvage: Salvage) -> Result<(),
         let key = keys::from_hex(&key)
             .ok_or_else(|| Error::Damaged(format!("reading record {sequence} of the journal failed")))?;
         // Keys that follow from a case are computed, because the version that wrote the record may have had others.
-        if keys::follows_from_a_case(&key) {
+        if keys::follows_from_a_case(&key) || asked::restored(draft, &key, payload.as_ref())?.is_some() {
             continue;
         }
         match payload {
@@ -100,7 +101,7 @@ fn apply_commit(draft: &mut Draft<'_>, commit: Commit) -> Result<(), Error> {
         sweeps::apply(draft, change)?;
     }
     for asked in &commit.asked {
-        asked::apply(draft, asked, 0)?;
+        asked::apply(draft, asked)?;
     }
     for request in &commit.requests {
         requests::apply(draft, request)?;
@@ -214,23 +215,18 @@ fn defer(draft: &mut Draft<'_>, deferred: &Deferred) -> Result<(), Error> {
 }
 
 fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {
-    let mut marks = vec![consumed.key.clone()];
     let waiting = draft.get::<Waiting>(&keys::inbox(&consumed.key))?;
     asked::consumed(draft, consumed, waiting.as_ref().map(|waiting| &waiting.event))?;
+    let mut leaves = Vec::new();
     if let Some(waiting) = waiting {
         draft.remove(inbox_due(&waiting));
         draft.remove(keys::inbox(&consumed.key));
-        marks.extend(waiting.event.leaves);
+        leaves = waiting.event.leaves;
     }
-    for mark in marks {
-        draft.put(keys::seen(&mark), &Some(consumed.at))?;
+    for mark in std::iter::once(&consumed.key).chain(&leaves) {
+        draft.put(keys::seen(mark), &Some(consumed.at))?;
     }
-    // The values are stored with the person, once; the people are in the journal only.
-    let mut plain = Consumed { people: Vec::new(), ..consumed.clone() };
-    for said in &mut plain.verdicts {
-        (said.trace, said.would_open) = (None, None);
-    }
-    draft.put(keys::verdict(&consumed.key), &plain)
+    draft.put(keys::seen_at(consumed.at, &consumed.key), &leaves)
 }
 
 fn store_revision(draft: &mut Draft<'_>, stored: &StoredRevision) -> Result<(), Error> {
@@ -242,26 +238,4 @@ fn store_revision(draft: &mut Draft<'_>, stored: &StoredRevision) -> Result<(), 
     let key = Key::new(Kind::RevisionOf).text(&stored.policy).time(stored.at).text(&stored.revision.0);
     draft.put(key.end(), &stored.revision)?;
     draft.put(keys::revision(&stored.revision), stored)
-}
-
-/// Removes old dedupe marks, except those of events in the inbox. Walks the state, and therefore writes the draft
-/// first. After an interruption the record is applied again from its start.
-fn prune(draft: &mut Draft<'_>, sequence: u64, before: Timestamp) -> Result<(), Error> {
-    const AT_ONCE: usize = 2_000;
-    draft.write(sequence - 1)?;
-    let prefix = Key::new(Kind::Seen).end();
-    let mut from = prefix.clone();
-    loop {
-        let mut old = Vec::new();
-        draft.state.walk(&prefix, &from, &mut |key, at: Option<Timestamp>| {
-            if at.is_some_and(|at| at < before) {
-                old.push(key.to_vec());
-            }
-            old.len() < AT_ONCE
-        })?;
-        let Some(last) = old.last() else { return Ok(()) };
-        from.clone_from(last);
-        old.into_iter().for_each(|key| draft.remove(key));
-        draft.write(sequence - 1)?;
-    }
 }

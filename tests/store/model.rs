@@ -88,7 +88,7 @@ impl Model {
                 self.received.insert(key.clone());
                 self.consumed.insert(key.clone());
                 Commit {
-                    consumed: vec![Consumed { key, at: at(0), verdicts: vec![], people: vec![] }],
+                    consumed: vec![Consumed { key, at: at(0), ..Consumed::default() }],
                     ..Commit::default()
                 }
             }

@@ -140,10 +140,10 @@ async fn an_event_is_taken_in_once_whatever_brings_it() {
 
     let deferred = Deferred { key: "early".into(), due: at(50), attempts: 3, reason: "not readable".into() };
     let consumed = Consumed {
-        people: Vec::new(),
         key: "exact".into(),
         at: at(1),
         verdicts: vec![PolicyVerdict::new("p", &Revision("0".into()), Verdict::Opened, String::new())],
+        ..Consumed::default()
     };
     let commit = Commit { consumed: vec![consumed.clone()], deferred: vec![deferred], ..Commit::default() };
     store.commit(commit).await.unwrap();

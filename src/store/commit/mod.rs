@@ -16,12 +16,11 @@ use crate::model::{
 use crate::policy::Revision;
 use crate::policy::script::Trace;
 
-pub use asked::{Asked, Class, kept_for};
+pub use asked::{Asked, AskedAbout, AskedOf, Class, Inputs, kept_for};
 pub use keyed::{About, Answer, Keyed};
 pub use loss::{AcceptedLoss, Loss};
 pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
-pub(super) use asked::class;
 pub(super) use body::{Body, MARKS_KEPT};
 pub(super) use salvage::Salvage;
 
@@ -80,7 +79,7 @@ pub struct Changed {
 }
 
 /// A consumed inbox event.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Consumed {
     pub key: String,
     pub at: Timestamp,
@@ -88,6 +87,8 @@ pub struct Consumed {
     pub verdicts: Vec<PolicyVerdict>,
     /// The people read for it, except those stored in cases. A later evaluation by another revision uses these records.
     pub people: Vec<Subject>,
+    /// The people with only the fields that the conditions of verdicts by a clause name.
+    pub named: Vec<Subject>,
 }
 
 /// One policy's verdict on an event.
@@ -97,8 +98,11 @@ pub struct PolicyVerdict {
     pub policy: String,
     pub revision: Revision,
     pub verdict: Verdict,
-    /// The clause, the case or the error.
+    /// The case or the error; the clause where it is not referred to by number.
     pub detail: String,
+    /// The number of the clause in the revision's condition. Its text and the values that it read are found again from
+    /// the revision, the event and the person's named fields.
+    pub clause: Option<usize>,
     /// The evaluated person, if different from the event's subject.
     pub about: Option<SubjectRef>,
     /// Why no case opened, with the values that were evaluated.
@@ -114,6 +118,7 @@ impl PolicyVerdict {
             revision: revision.clone(),
             verdict,
             detail,
+            clause: None,
             about: None,
             trace: None,
             would_open: None,

@@ -10,7 +10,9 @@ pub use cases::{CaseFilter, is_cursor};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::commit::{Consumed, Holding, PolicyOrder, StoredRevision, Waiting};
+pub use asked::LastAsked;
+
+use super::commit::{Holding, PolicyOrder, StoredRevision, Waiting};
 use super::handle::Store;
 use super::keys::{self, Key, Kind, time_at};
 use super::shape::{Stored, state_of};
@@ -121,11 +123,6 @@ impl Store {
             }
         }
         Ok(false)
-    }
-
-    /// Returns every policy's verdict on an event.
-    pub fn verdicts(&self, key: &str) -> Result<Option<Consumed>, Error> {
-        self.state().value(&keys::verdict(key))
     }
 
     /// Returns the cursor of a source.

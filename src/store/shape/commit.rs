@@ -45,6 +45,7 @@ record! { "consumed": Consumed {
     "at" => at: Timestamp,
     "verdicts" => verdicts: Vec<PolicyVerdict>,
     "people" => people: Vec<Subject>,
+    "named" => named: Vec<Subject>,
 } }
 
 record! { "deferred": Deferred {

@@ -168,7 +168,7 @@ fn restored(key: &str, payload: &mut Value) -> Option<()> {
     let bring: Step = match keys::from_hex(key)?.first()? {
         kind if *kind == Kind::Case as u8 => case,
         kind if *kind == Kind::Entry as u8 => entry,
-        kind if *kind == Kind::Asked as u8 => asked,
+        kind if *kind == keys::Retired::Asked as u8 => asked,
         kind if *kind == Kind::Loss as u8 => accepted_loss,
         _ => return Some(()),
     };

@@ -60,6 +60,7 @@ record! { "verdict": PolicyVerdict {
     "revision" => revision: Revision,
     "verdict" => verdict: Verdict,
     "detail" => detail: String,
+    "clause" => clause: Option<usize>,
     "about" => about: Option<SubjectRef>,
     "trace" => trace: Option<Trace>,
     "would_open" => would_open: Option<Box<Recorded>>,

@@ -1,5 +1,6 @@
 //! Shapes of data that only the state holds: listings, the inbox, and the state's progress.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize as _, Deserializer, Serializer};
 
 use super::Stored;
@@ -7,11 +8,10 @@ use super::Stored;
 use super::pinned::Shapes;
 use super::table::record;
 use crate::case::Hold;
-use crate::model::{CaseId, CaseState, Event, SubjectRef, Timestamp, Verdict};
-use crate::store::commit::{Holding, Waiting as Inbox};
+use crate::model::{CaseId, CaseState, Event, EventType, Fields, SubjectRef, Timestamp};
+use crate::store::commit::{Holding, PolicyVerdict, Waiting as Inbox};
 use crate::store::journal::Head;
-use crate::store::values::Meta;
-use crate::store::values::Pointer;
+use crate::store::values::{Anything, Last, Listed, Logged, Meta};
 
 /// Written as `SEQUENCE:HASH`.
 impl Stored for Head {
@@ -61,12 +61,41 @@ record! { "inbox": Inbox {
     "attempts" => attempts: u32,
 } }
 
-record! { "pointer": Pointer {
-    "policy" => policy: String,
-    "verdict" => verdict: Verdict,
+record! { "logged": Logged {
+    "subject" => subject: Option<SubjectRef>,
+    "event" => event: Option<Event>,
+    "kind" => kind: String,
+    "also" => also: Vec<EventType>,
+    "time" => time: Option<Timestamp>,
+    "named" => named: Fields,
+    "by" => by: Option<String>,
+    "clauses" => clauses: Vec<Option<usize>>,
+    "said" => said: Vec<PolicyVerdict>,
+} }
+
+record! { "listed": Listed {
+    "by" => by: Option<String>,
+    "policies" => policies: Vec<String>,
+} }
+
+record! { "last": Last {
     "at" => at: Timestamp,
     "key" => key: Vec<u8>,
 } }
+
+/// Only read.
+impl Stored for Anything {
+    fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_unit()
+    }
+
+    fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(from).map(|IgnoredAny| Self)
+    }
+
+    #[cfg(test)]
+    fn describe(_: &mut Shapes) {}
+}
 
 record! { "meta": Meta {
     "applied" => applied: u64,
