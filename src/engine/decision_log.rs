@@ -50,6 +50,13 @@ impl DecisionLog {
     pub(super) fn said(&self, answered: Answered) -> Result<Option<PolicyVerdict>, ApplyError> {
         let Answered { policy, about, answer } = answered;
         let Some(verdict) = answer.verdict() else { return Ok(None) };
+        if let Answer::Clause(stopped) = &answer
+            && stopped.trace.clauses.is_empty()
+        {
+            // Of an event: the log has the revision and the values.
+            let said = PolicyVerdict::new(&policy.name, &policy.revision, verdict, String::new());
+            return Ok(Some(PolicyVerdict { clause: stopped.clause, about, ..said }));
+        }
         let detail = answer.detail(&policy);
         let said = PolicyVerdict::new(&policy.name, &policy.revision, verdict, detail);
         let said = PolicyVerdict { about, ..said };

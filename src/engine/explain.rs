@@ -1,5 +1,5 @@
-//! Explains why each policy did or did not fire for a person. Reads recorded answers and decides nothing again:
-//! policies and people change, and the answer is about the past.
+//! Explains why each policy did or did not fire for a person. Reads recorded answers: policies and people change, and
+//! the answer is about the past. `reasons` finds the text and the values of a recorded clause.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,17 +13,24 @@ use crate::api::explain::{
 };
 use crate::case::comparison::Forms;
 use crate::case::intake::NotAsked;
-use crate::model::{CaseId, Clock, SubjectKind, Timestamp, Verdict};
+use crate::model::{CaseId, Clock, SubjectKind, Timestamp};
 use crate::policy::script::Trace;
 use crate::policy::tree::Trigger;
 use crate::policy::{Mode, Policy};
 use crate::rollout::Rollout;
-use crate::store::{self, Asked, Store, kept_for};
+use crate::store::{self, Asked, AskedAbout, LastAsked, Store, kept_for};
 
+use super::reasons::Reasons;
 use super::sources::{Sources, Whom};
 
-/// Most answers of one policy about one person that are searched for the requested one.
-const LOOKED_THROUGH: usize = 1_000;
+/// The span in which a policy has no verdict.
+#[derive(Debug, Clone, Copy)]
+struct NotAskedSince {
+    at: Timestamp,
+    /// The log was looked through until this time only.
+    from: Option<Timestamp>,
+    of_one_event: bool,
+}
 
 /// A handle on explanations.
 #[derive(Debug, Clone)]
@@ -44,23 +51,31 @@ impl Explanations {
         raw_identity: bool,
     ) -> Result<Option<Explanation>, store::Error> {
         let at = question.at.map_or_else(|| self.clock.now(), |at| at.0);
-        let (kind, person) = (whom.kind, &whom.person());
         let active = self.rollout.active();
+        let last = self.store.last_asked(AskedAbout {
+            policy: question.policy.as_deref(),
+            kind: whom.kind,
+            event: question.event.as_deref(),
+            ..AskedAbout::person(&whom.person(), at)
+        })?;
+        let LastAsked { mut by_policy, from } = last;
         let mut names: BTreeSet<String> = active.set.policies.keys().cloned().collect();
-        names.extend(self.store.policies_asked(person)?);
+        names.extend(by_policy.keys().cloned());
         if let Some(policy) = &question.policy {
             names.retain(|name| name == policy);
             if names.is_empty() {
                 return Ok(None);
             }
         }
-        let mut items = Vec::new();
+        let (mut items, mut reasons) = (Vec::new(), Reasons::new(&self.rollout.revisions));
         for name in names {
             let policy = active.set.policies.get(&name).map(AsRef::as_ref);
-            let asked = self.nearest(person, kind, &name, at, question.event.as_deref())?;
-            items.push(match asked {
-                Some(asked) => self.answered(policy, asked, raw_identity)?,
-                None => self.not_asked(&name, policy, whom, at, question.event.is_some())?,
+            items.push(match by_policy.remove(&name) {
+                Some(found) => self.answered(policy, reasons.of(found)?, raw_identity)?,
+                None => {
+                    let since = NotAskedSince { at, from, of_one_event: question.event.is_some() };
+                    self.not_asked(&name, policy, whom, since)?
+                }
             });
         }
         Ok(Some(Explanation { subject: question.subject.clone().into(), at, items, next: None }))
@@ -74,8 +89,7 @@ impl Explanations {
         whom: &Whom,
     ) -> Result<Option<String>, store::Error> {
         let Ok(source) = self.sources.provider_of(&whom.source) else { return Ok(None) };
-        if whom.kind == Some(SubjectKind::Applicant) || !self.store.policies_asked(&whom.person())?.is_empty()
-        {
+        if whom.kind == Some(SubjectKind::Applicant) || self.store.is_asked(&whom.person())? {
             return Ok(None);
         }
         let kinds = whom.kind.map_or(vec![SubjectKind::User, SubjectKind::Registration], |kind| vec![kind]);
@@ -90,23 +104,6 @@ impl Explanations {
                 recorded",
             question.subject.as_str()
         )))
-    }
-
-    /// Returns the last answer of a policy before a time; among answers about one event, the most specific.
-    fn nearest(
-        &self,
-        person: &str,
-        kind: Option<SubjectKind>,
-        policy: &str,
-        at: Timestamp,
-        event: Option<&str>,
-    ) -> Result<Option<Asked>, store::Error> {
-        let narrow = kind.is_some() || event.is_some();
-        let limit = if narrow { LOOKED_THROUGH } else { 1 };
-        let asked = self.store.asked(person, policy, at, limit)?;
-        Ok(asked.into_iter().find(|asked| {
-            kind.is_none_or(|kind| asked.subject.kind == kind) && event.is_none_or(|key| asked.event == key)
-        }))
     }
 
     fn answered(
@@ -166,12 +163,11 @@ impl Explanations {
         name: &str,
         policy: Option<&Policy>,
         whom: &Whom,
-        at: Timestamp,
-        of_one_event: bool,
+        since: NotAskedSince,
     ) -> Result<Explained, store::Error> {
         let says = match policy {
             None => "not active; it was not evaluated then".to_owned(),
-            Some(policy) => self.why_not_asked(policy, whom, at, of_one_event)?,
+            Some(policy) => self.why_not_asked(policy, whom, since)?,
         };
         Ok(Explained {
             policy: name.to_owned(),
@@ -195,8 +191,7 @@ impl Explanations {
         &self,
         policy: &Policy,
         whom: &Whom,
-        at: Timestamp,
-        of_one_event: bool,
+        since: NotAskedSince,
     ) -> Result<String, store::Error> {
         if policy.mode == Mode::Disabled {
             return Ok("not evaluated: the policy is disabled".to_owned());
@@ -205,12 +200,12 @@ impl Explanations {
             return Ok(format!("not evaluated: {}", why.sentence(policy)));
         }
         let reacts_to = reacts_to(policy).join(", ");
-        if of_one_event {
+        if since.of_one_event {
             return Ok(format!("not evaluated for this event; it reacts to {reacts_to}"));
         }
         // Before that time a plain negative answer has expired, or the policy did not exist.
         let first_ran = self.store.revisions(&policy.name)?.iter().map(|stored| stored.at).min();
-        let kept = at - kept_for(Verdict::Clause);
+        let kept = since.from.unwrap_or(since.at - kept_for());
         let since = first_ran.map_or(kept, |first| first.max(kept));
         let sweep = match policy.sweeps().next() {
             Some(_) => {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures::StreamExt as _;
@@ -11,7 +12,7 @@ use tokio::sync::{MutexGuard, watch};
 
 use crate::case::intake::{self, Answer, Decision, Lookup, Modes, NotAsked, Reaction, Step, Taken};
 use crate::case::{Case, Input, OpenedBy, look_again_at};
-use crate::model::{CaseId, Clock, Event, Failure, Subject, SubjectRef, Timestamp, Verdict};
+use crate::model::{CaseId, Clock, Event, Failure, SubjectRef, Timestamp, Verdict};
 use crate::policy::{Mode, Policy, Revision};
 use crate::rollout::Rollout;
 use crate::store::{self, Commit, Consumed, Deferred, PolicyVerdict, Store, Waiting, to_its_end};
@@ -31,12 +32,15 @@ const AT_ONCE: usize = 16;
 /// Interval at which free space is checked while the disk is nearly full.
 const LOOK_FOR_ROOM_EVERY: TimeDelta = TimeDelta::seconds(5);
 
+/// How long ended events wait for others to share a commit with. A commit costs as much as ten events.
+const GATHERED_FOR: Duration = Duration::from_millis(10);
+
 /// Longest deferral of an event. A later time was set while the clock was wrong.
 const LATEST_LOOK: TimeDelta = TimeDelta::minutes(75);
 
 /// The result of processing an event for now.
 enum Digested {
-    Consumed(Vec<PolicyVerdict>, Vec<Subject>),
+    Consumed(Consumed),
     /// Processed again later, not before the provider allows it.
     Deferred(Failure),
 }
@@ -98,8 +102,8 @@ impl Intake {
         tokio::task::spawn_blocking(move || store.look_for_room()).await.unwrap_or(false)
     }
 
-    /// Ends all events that are ready at the same moment in one commit. Most events open no case, and a commit for each
-    /// would cost more than processing it.
+    /// Ends events in as few commits as their answers allow. Most events open no case, and a commit for each would cost
+    /// more than processing it. A slow answer does not hold back the others.
     async fn digest(&self, waiting: Vec<Waiting>) {
         // Events about one account are processed one after the other, in their order: the removal of a role must not be
         // processed before its assignment.
@@ -109,16 +113,24 @@ impl Intake {
         }
         let ends = futures::stream::iter(by_account.into_values())
             .map(|waiting| self.ends(waiting))
-            .buffer_unordered(AT_ONCE)
-            .ready_chunks(AT_ONCE * 8);
+            .buffer_unordered(AT_ONCE);
         let mut ends = std::pin::pin!(ends);
-        while let Some(ends) = ends.next().await {
+        let mut last = false;
+        while !last {
             let mut commit = Commit::default();
-            for end in ends.into_iter().flatten() {
-                match end {
-                    End::Consumed(consumed) => commit.consumed.push(consumed),
-                    End::Deferred(deferred) => commit.deferred.push(deferred),
+            let gathered = async {
+                while let Some(ends) = ends.next().await {
+                    for end in ends {
+                        match end {
+                            End::Consumed(consumed) => commit.consumed.push(consumed),
+                            End::Deferred(deferred) => commit.deferred.push(deferred),
+                        }
+                    }
                 }
+            };
+            last = tokio::time::timeout(GATHERED_FOR, gathered).await.is_ok();
+            if commit.consumed.is_empty() && commit.deferred.is_empty() {
+                continue;
             }
             if let Err(error) = self.store.commit(commit).await {
                 tracing::error!(%error, "storing processed events failed");
@@ -138,7 +150,7 @@ impl Intake {
         let Waiting { event, attempts, .. } = waiting;
         let (key, at) = (event.key.clone(), self.now());
         match self.consider(event, attempts).await {
-            Ok(Digested::Consumed(verdicts, people)) => End::Consumed(Consumed { key, at, verdicts, people }),
+            Ok(Digested::Consumed(consumed)) => End::Consumed(consumed),
             Ok(Digested::Deferred(why)) => End::Deferred(defer(key, attempts, at, &why)),
             Err(error) => {
                 tracing::warn!(event = key, %error, "processing an event failed; retrying");
@@ -149,17 +161,17 @@ impl Intake {
 
     async fn consider(&self, event: Event, attempts: u32) -> Result<Digested, ApplyError> {
         self.capabilities.hear(&event).await?;
-        let subject = event.subject.clone();
+        let (subject, key, at) = (event.subject.clone(), event.key.clone(), self.now());
         let policies = intake::asked_about(&event, &self.rollout.active().set, Modes::AsWritten);
-        let step = intake::event(event, policies, Modes::AsWritten, attempts, self.now());
+        let step = intake::event(event, policies, Modes::AsWritten, attempts, at);
         Ok(match self.drive(step).await? {
             Decision::OwnChange(_) => {
                 let says = "the daemon caused this event itself".to_owned();
                 let own = PolicyVerdict::new("", &Revision::default(), Verdict::OwnChange, says);
-                Digested::Consumed(vec![own], Vec::new())
+                Digested::Consumed(Consumed { key, at, verdicts: vec![own], ..Consumed::default() })
             }
             Decision::Later(failure) => Digested::Deferred(failure),
-            Decision::Answered { answers, people } => {
+            Decision::Answered { answers, people, named, at } => {
                 let mut verdicts = Vec::with_capacity(answers.len());
                 for answered in answers {
                     if let Answer::CouldNotDecide(stopped) = &answered.answer {
@@ -171,7 +183,7 @@ impl Intake {
                     }
                     verdicts.extend(self.log.said(answered)?);
                 }
-                Digested::Consumed(verdicts, people)
+                Digested::Consumed(Consumed { key, at, verdicts, people, named })
             }
         })
     }
@@ -372,9 +384,4 @@ fn defer(key: String, attempts: u32, now: Timestamp, why: &Failure) -> Deferred 
     let asked = why.retry_after_seconds.map(|_| now + backoff::wait(&key, 0, Some(why)));
     let due = asked.unwrap_or(now).max(look_again_at(now, attempts));
     Deferred { key, due, attempts: attempts + 1, reason: why.reason.clone() }
-}
-
-/// Returns the verdicts by policy.
-pub fn by_policy(consumed: &Consumed) -> BTreeMap<&str, &PolicyVerdict> {
-    consumed.verdicts.iter().map(|verdict| (verdict.policy.as_str(), verdict)).collect()
 }

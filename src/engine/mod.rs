@@ -22,7 +22,7 @@
 //! | `sweep` | schedules over a population |
 //! | `capabilities` | event data that a policy waits for and a source never sent |
 //! | `sources` | the identity provider of a person |
-//! | `explain` | why each policy did or did not fire for a person |
+//! | `explain`, `reasons` | why each policy did or did not fire for a person; the clause and the values of a verdict |
 //! | `dry_run` | what policies would answer, of an edited tree or about a made-up event |
 //! | `migrations` | moves open cases to another revision |
 //! | `portal`, `returns` | what the person's page shows and does |
@@ -55,6 +55,7 @@ mod outbox;
 mod parts;
 mod poller;
 pub mod portal;
+mod reasons;
 pub mod replay;
 mod returns;
 mod settings;

@@ -12,7 +12,7 @@ use crate::case::{self, Case, Decision, Input, Operator, Refused, State};
 use crate::model::{Actor, CaseId, CaseState, Clock, Subject, SubjectRef, Timestamp, search};
 use crate::policy::Policy;
 use crate::rollout::Rollout;
-use crate::store::{self, CaseFilter, Consumed, Store};
+use crate::store::{self, CaseFilter, Store};
 
 use super::cases::{ApplyError, Cases};
 use super::metrics::Metrics;
@@ -240,11 +240,6 @@ impl Operators {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Returns the verdict of every policy about an event.
-    pub fn verdicts(&self, key: &str) -> Result<Option<Consumed>, store::Error> {
-        self.store.verdicts(key)
     }
 }
 

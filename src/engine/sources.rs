@@ -55,8 +55,7 @@ impl Sources {
         };
         let whom = Whom { source, kind, id: id.to_owned() };
         // A bare id may be that of a person whom no provider has yet.
-        let kept = |person: &str| Ok::<_, store::Error>(!self.store.policies_asked(person)?.is_empty());
-        if kind.is_none() && !kept(&whom.person())? && kept(id)? {
+        if kind.is_none() && !self.store.is_asked(&whom.person())? && self.store.is_asked(id)? {
             return Ok(Ok(Whom { source: String::new(), ..whom }));
         }
         Ok(Ok(whom))

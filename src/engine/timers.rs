@@ -24,6 +24,9 @@ const LONGEST_REST: TimeDelta = TimeDelta::seconds(30);
 /// Cases woken in one read of the index.
 const AT_ONCE: usize = 64;
 
+/// Interval at which expired entries are removed: what expires in it is removed in a fraction of a second.
+const FORGET_EVERY: TimeDelta = TimeDelta::minutes(15);
+
 /// Cases read at once.
 const MOVED_AT_ONCE: usize = 256;
 
@@ -109,7 +112,7 @@ impl Timers {
             }
             self.health.waker_alive(now);
             if forget_at <= now {
-                forget_at = now + TimeDelta::days(1);
+                forget_at = now + FORGET_EVERY;
                 let pruned = self.store.prune(now).await;
                 if let Err(error) = pruned.and_then(|()| self.requests.recount()) {
                     tracing::error!(%error, "removing the marks of old events failed");

@@ -96,6 +96,21 @@ impl Revisions {
         usable.or_else(|| self.known_unloadable(&case.revision)?.readable.clone())
     }
 
+    /// Returns a revision to explain its verdicts, even if cases cannot follow it. It is not kept compiled.
+    pub fn to_explain(&self, name: &str, revision: &Revision) -> Result<Arc<Policy>, PolicyError> {
+        let running = self.0.running.load().set.policies.get(name).cloned();
+        if let Some(policy) = running.filter(|policy| policy.revision == *revision) {
+            return Ok(policy);
+        }
+        let error = match self.peek(name, revision) {
+            Err(PolicyError::Unloadable(why)) => PolicyError::Unloadable(why),
+            found => return found,
+        };
+        let Some(files) = self.0.store.revision(revision)? else { return Err(error) };
+        let loaded = policy::load(&files, &self.0.known.of_any_configuration());
+        loaded.set.policies.get(name).cloned().ok_or(error)
+    }
+
     /// Returns a revision and keeps it compiled. An error explains what to do.
     pub(super) fn get_or_advise(&self, name: &str, revision: &Revision) -> Result<Arc<Policy>, PolicyError> {
         match self.get(name, revision) {

@@ -1,7 +1,7 @@
 //! Why a policy did or did not open a case, from the real daemon's API and from the command line.
 use std::path::Path;
 
-use crate::world::World;
+use crate::world::{World, edit};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -71,13 +71,9 @@ async fn explain_prints_a_reason_per_policy() {
     let of_event = explained(&world, &format!("{subject}&event={key}"), "login-risk").await;
     assert_eq!(of_event["verdict"], "clause", "{of_event}");
 
-    // Every policy has a line, including those for other subjects.
-    let all = world.get(&format!("/v1/explain?{subject}")).await;
-    let policies = world.get("/v1/policies").await;
-    assert_eq!(all["items"].as_array().unwrap().len(), policies["items"].as_array().unwrap().len());
-    let other = explained(&world, &subject, "registration-proofing").await;
-    assert_eq!(other["says"], "not evaluated: it is about a registration");
+    after_an_edit(&world, &format!("{subject}&event={key}"), &no).await;
 
+    each_has_a_line(&world, &subject).await;
     for (query, token, status) in [
         (subject.as_str(), "t-viewer", StatusCode::OK),
         (subject.as_str(), "t-source", StatusCode::FORBIDDEN),
@@ -99,6 +95,28 @@ async fn explain_prints_a_reason_per_policy() {
     world.start();
     assert_eq!(explained(&world, &subject, "login-risk").await["verdict"], "opened");
     assert!(!world.log().contains(&ada.applicant.email));
+}
+
+/// Every policy has a line, including those for other subjects.
+async fn each_has_a_line(world: &World, subject: &str) {
+    let all = world.get(&format!("/v1/explain?{subject}")).await;
+    let policies = world.get("/v1/policies").await;
+    assert_eq!(all["items"].as_array().unwrap().len(), policies["items"].as_array().unwrap().len());
+    let other = explained(world, subject, "registration-proofing").await;
+    assert_eq!(other["says"], "not evaluated: it is about a registration");
+}
+
+/// After an edit, the clause and its values are those of the revision that decided.
+async fn after_an_edit(world: &World, query: &str, before: &Value) {
+    let file = world.policies().join("login-risk/policy.yaml");
+    edit(&file, "title: A risky sign-in to your account", "title: Another title");
+    let then = world
+        .until("the edit", async |world| {
+            let then = explained(world, query, "login-risk").await;
+            (then["revised_since"] == true).then_some(then)
+        })
+        .await;
+    assert_eq!((&then["clauses"], says(&then)), (&before["clauses"], says(before)), "{then}");
 }
 
 fn on_the_command_line(world: &World, subject: &str, before: &str) {

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use proofd::api::explain::ExplainQuery;
 use proofd::engine::clock::Virtual;
 use proofd::model::{SubjectKind, SubjectRef, Timestamp};
-use proofd::store::{Asked, Class, SweepRun};
+use proofd::store::{Asked, AskedAbout, Class, SweepRun};
 use serde_json::{Value, json};
 
 const START: &str = "2026-03-01T12:00:00Z";
@@ -147,7 +147,11 @@ async fn a_clause_error_is_counted_and_is_not_false() {
     let run = town.settled("p/1", at(FIRST)).await;
     assert_eq!((run.opened, skipped(&run)), (3, [("could_not_decide", 2)].into()));
     // Errors are stored with the clause and its values; the detail contains no value.
-    let kept = |policy: &str| town.engine.store().asked_of(policy, Class::Error, 9).unwrap();
+    let kept = |policy: &str| {
+        let mut errors = town.engine.store().asked_in(Class::Error, 9).unwrap();
+        errors.retain(|one| one.said.policy == policy);
+        errors
+    };
     let errors = kept("p");
     assert_eq!(errors.len(), 2);
     assert_eq!(looked_at(&errors[0]), [("user.title.len".to_owned(), json!(null))]);
@@ -191,8 +195,10 @@ async fn each_person_is_read_again_before_the_decision() {
     assert_eq!((run.due, run.opened, skipped(&run)), (5, 1, expected.into()));
     assert_eq!(cases_of(&town, "9"), 1);
     for (id, verdict) in [("6", "where"), ("7", "clause")] {
-        let asked = town.engine.store().asked(id, "p", town.engine.now(), 9).unwrap();
-        assert_eq!(asked.iter().map(|one| one.said.verdict.word()).collect::<Vec<_>>(), [verdict]);
+        let about = AskedAbout::person(id, town.engine.now());
+        let asked = town.engine.store().asked(about, 9).unwrap();
+        let words = asked.iter().map(|one| one.asked.said.verdict.word()).collect::<Vec<_>>();
+        assert_eq!(words, [verdict]);
     }
     // It continued at the same position.
     assert_eq!(setting.directory.pages.load(Ordering::SeqCst), pages);
@@ -222,8 +228,8 @@ async fn skipped_people_are_listed_with_reasons_up_to_a_bound() {
     let (expected, counted) = ([("where", 1_290), ("clause", 5)], run.not_noted);
     assert_eq!((run.opened, skipped(&run), counted), (5, expected.into(), 295));
     let store = town.engine.store();
-    assert_eq!(store.asked_of("p", Class::NoMatch, 9_999).unwrap().len(), 1_000);
-    assert_eq!(store.asked("0003", "p", town.engine.now(), 9).unwrap().len(), 1);
+    assert_eq!(store.asked_in(Class::NoMatch, 9_999).unwrap().len(), 1_000);
+    assert_eq!(store.asked(AskedAbout::person("0003", town.engine.now()), 9).unwrap().len(), 1);
     let explained = |subject: &str| {
         let whom = town.engine.sources().whom(subject).unwrap().unwrap();
         let subject = subject.parse().unwrap();

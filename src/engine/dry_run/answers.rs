@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::case::intake::{Answer as Said, Decision, Lookup, Reaction, Step, Taken};
-use crate::case::{Input, advance};
-use crate::model::{CaseId, Event, FailureKind, Subject, SubjectRef};
+use crate::case::{Input, Stopped, advance, applicant};
+use crate::model::{CaseId, Event, FailureKind, Subject, SubjectRef, Timestamp};
 use crate::policy::given::put_over;
 use crate::policy::{Mode, Policy};
 
@@ -19,6 +19,15 @@ pub(super) struct Dry<'a> {
     pub(super) known: Option<Subject>,
     /// The open case would restart.
     pub(super) restarts: bool,
+}
+
+impl Dry<'_> {
+    /// Adds the values that a clause of an event's answer read.
+    pub(super) fn traced(&self, stopped: Stopped, now: Timestamp) -> Stopped {
+        let Some((clause, event)) = stopped.clause.zip(self.event) else { return stopped };
+        let subject = self.known.clone().unwrap_or_else(|| applicant(event));
+        Stopped::again(self.policy, event, &subject, now, clause).unwrap_or(stopped)
+    }
 }
 
 /// The id of the case that would open: empty.

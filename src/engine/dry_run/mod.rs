@@ -12,7 +12,7 @@ mod answers;
 mod question;
 mod sweep;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::all;
@@ -26,12 +26,13 @@ use crate::policy::given::fault;
 use crate::policy::tree::Trigger;
 use crate::policy::{Diagnostic, Files, Known, Loaded, Mode, Policy, PolicySet, Severity, load, schema};
 use crate::rollout::Rollout;
-use crate::store::Store;
+use crate::store::{AskedAbout, Store};
 
 use super::cases::Cases;
 use super::explain::{Explanations, reacts_to, traced};
 use super::intake::Intake;
 use super::metrics::Metrics;
+use super::reasons::Reasons;
 use super::sources::{Sources, Whom};
 use answers::{Dry, would_be};
 use question::{BY_HAND, BY_SWEEP, change, check, wrong};
@@ -41,7 +42,7 @@ pub use question::Untried;
 /// The key of a made-up event.
 const MADE_UP: &str = "made-up";
 
-/// Most recorded events of a person that are searched, for each policy.
+/// Most recorded events of a person that are searched.
 const LOOKED_THROUGH: usize = 1_000;
 
 /// The occasion that policies are evaluated for.
@@ -194,20 +195,8 @@ impl DryRuns {
 
     /// Returns the recorded events of a person, newest first. An event that is requested by key must exist.
     fn recorded(&self, person: &str, until: Timestamp, key: Option<&str>) -> Result<Vec<Event>, Untried> {
-        let store = &self.store;
-        let mut keys = BTreeSet::new();
-        for policy in store.policies_asked(person)? {
-            let asked = store.asked(person, &policy, until, LOOKED_THROUGH)?;
-            let wanted = asked.into_iter().filter(|asked| key.is_none_or(|key| asked.event == key));
-            keys.extend(wanted.map(|asked| (std::cmp::Reverse(asked.at), asked.event)));
-        }
-        let mut seen = BTreeSet::new();
-        let mut events = Vec::new();
-        for (_, key) in keys {
-            if seen.insert(key.clone()) {
-                events.extend(store.event(&key)?);
-            }
-        }
+        let about = AskedAbout { event: key, ..AskedAbout::person(person, until) };
+        let events = self.store.events_of(about, LOOKED_THROUGH)?;
         if key.is_some() && events.is_empty() {
             return Err(Untried::Missing("event of this person; old events are removed from the record"));
         }
@@ -340,6 +329,7 @@ impl DryRuns {
                 (Answer::NoSubject, says, None)
             }
             Said::Clause(stopped) => {
+                let stopped = dry.traced(stopped, round.now);
                 stop(&mut tried.explained, Verdict::Clause, stopped, round.raw_identity);
                 return Ok(());
             }
@@ -411,8 +401,14 @@ impl DryRuns {
     }
 
     fn then(&self, person: &str, policy: &Policy, event: &Event) -> Result<Option<Then>, Untried> {
-        let asked = self.store.asked(person, &policy.name, self.clock.now(), LOOKED_THROUGH)?;
-        Ok(asked.into_iter().find(|asked| asked.event == event.key).map(|asked| Then {
+        let about = AskedAbout {
+            policy: Some(&policy.name),
+            event: Some(&event.key),
+            ..AskedAbout::person(person, self.clock.now())
+        };
+        let Some(found) = self.store.asked(about, 1)?.pop() else { return Ok(None) };
+        let asked = Reasons::new(&self.rollout.revisions).of(found)?;
+        Ok(Some(Then {
             at: asked.at,
             says: asked.said.verdict.sentence(&asked.said.detail),
             verdict: asked.said.verdict.into(),

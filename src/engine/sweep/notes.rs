@@ -44,7 +44,10 @@ impl<'a> LeftOut<'a> {
     pub(super) fn stopped(self, sweep: &Sweep, facts: &Facts<'_>) -> Stopped {
         match self.by {
             Some(condition) => Stopped::by(condition, self.says, facts),
-            None => Stopped { says: self.says, trace: sweep.trace_of_due(facts.subject, Some(NotATime)) },
+            None => {
+                let trace = sweep.trace_of_due(facts.subject, Some(NotATime));
+                Stopped { says: self.says, clause: None, trace }
+            }
         }
     }
 }
