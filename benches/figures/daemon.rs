@@ -1,7 +1,7 @@
 //! The real daemon as a child process with a directory of its own, connected to simulators in this process.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +36,15 @@ impl Daemon {
 
     /// Starts the daemon with another policy than the registrations', and an endpoint named `peer`.
     pub async fn with(factor: i32, peer: Option<(&str, &str)>) -> Self {
+        Self::begin(factor, peer, &[]).await
+    }
+
+    /// Starts the daemon with more policies: path to text.
+    pub async fn running(policies: &[(String, String)]) -> Self {
+        Self::begin(1, None, policies).await
+    }
+
+    async fn begin(factor: i32, peer: Option<(&str, &str)>, policies: &[(String, String)]) -> Self {
         let dir = directory();
         let origin = System.now();
         let clock = Arc::new(Scaled::since(origin, factor));
@@ -51,6 +60,11 @@ impl Daemon {
         configure(dir.path(), &address, &connectors);
         if let Some((_, policy)) = peer {
             std::fs::write(dir.path().join("policies/proofing/policy.yaml"), policy).unwrap();
+        }
+        for (path, text) in policies {
+            let path = dir.path().join("policies").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         }
         town.broadcast_to(&format!("http://{address}"));
         let log = std::fs::File::create(dir.path().join("daemon.log")).unwrap();
@@ -73,6 +87,10 @@ impl Daemon {
 
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.dir.path().join("store")
     }
 
     /// Bytes of the journal and number of its frames; each frame was one fdatasync.

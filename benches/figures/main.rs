@@ -11,6 +11,7 @@
 //! | `intake` | accepted events, compared with the ceiling |
 //! | `peers` | the same flow as a policy of the daemon |
 //! | `cases` | whole registrations, and how their cost grows |
+//! | `nowhere` | events that lead nowhere: CPU, disk, memory, explanations |
 //! | `past` | back-test of an edited policy over 100,000 recorded events |
 //! | `start` | start-up, idle memory, size |
 //! | `stored` | the store alone, with many waiting cases |
@@ -31,6 +32,7 @@ mod daemon;
 mod flow;
 mod intake;
 mod load;
+mod nowhere;
 mod past;
 mod peers;
 mod process;
@@ -59,6 +61,9 @@ fn main() {
     }
     if wanted("cases") {
         runtime.block_on(cases::print());
+    }
+    if wanted("nowhere") {
+        runtime.block_on(nowhere::print());
     }
     if wanted("past") {
         runtime.block_on(past::print());

@@ -136,7 +136,13 @@ async fn fill_store(engine: &Engine, policy: &Arc<Policy>, now: Timestamp, fill:
             let verdict = if opens { Verdict::Opened } else { Verdict::Clause };
             let said = PolicyVerdict::new(&policy.name, &policy.revision, verdict, String::new());
             let people = if opens { Vec::new() } else { vec![subject.clone()] };
-            ends.consumed.push(Consumed { key: event.key.clone(), at, verdicts: vec![said], people });
+            ends.consumed.push(Consumed {
+                key: event.key.clone(),
+                at,
+                verdicts: vec![said],
+                people,
+                named: Vec::new(),
+            });
             if opens {
                 for (place, changed) in case_of(policy, event, subject, at, terms).into_iter().enumerate() {
                     if commits.len() <= place + 1 {
