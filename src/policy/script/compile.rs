@@ -7,7 +7,7 @@ use rhai::{AST, Engine, EvalAltResult, Expr, FnCallExpr, LexError, Module, Parse
 
 use super::calls::{self, Functions};
 use super::check::{self, check, error_at, nearest};
-use super::engine::{engine, guarded};
+use super::engine::{BARE, engine, guarded};
 use super::facts::Outline;
 use super::reads::Reads;
 use super::results::{self, Results};
@@ -19,6 +19,7 @@ use crate::policy::diagnostic::{Diagnostic, Place, Severity};
 #[derive(Debug)]
 pub struct Compiler {
     program: Arc<Program>,
+    outline: Outline,
     /// Namespace to its functions with their numbers of arguments.
     functions: BTreeMap<String, Functions>,
     /// Possible results of functions, with their file.
@@ -50,7 +51,7 @@ impl Compiler {
         context: Context<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
-        let mut engine = engine();
+        let mut engine = (!rhai_files.is_empty()).then(engine);
         let (mut functions, mut broken) = (BTreeMap::<String, Functions>::new(), BTreeSet::new());
         let mut results = BTreeMap::new();
         let mut files: Vec<_> = rhai_files.iter().collect();
@@ -65,7 +66,10 @@ impl Compiler {
                 diagnostics.push(mistake(&place, "duplicate-script", message, Some(help)));
                 continue;
             }
-            match load(&mut engine, namespace, text, &place, &functions, diagnostics) {
+            let file = engine
+                .as_mut()
+                .and_then(|engine| load(engine, namespace, text, &place, &functions, diagnostics));
+            match file {
                 Some(file) => {
                     functions.insert(namespace.to_owned(), file.functions);
                     results.extend(file.results.into_iter().map(|((name, arguments), of)| {
@@ -77,8 +81,11 @@ impl Compiler {
                 }
             }
         }
-        let program = Program { engine, outline: Outline::of(&context) };
-        Self { program: Arc::new(program), functions, results, broken, files: Vec::new() }
+        let outline = Outline::of(&context);
+        // Without functions of its own, a policy runs in the engine of all.
+        let engine = engine.map_or_else(|| Arc::clone(&BARE), Arc::new);
+        let program = Program { engine, outline: outline.to_run() };
+        Self { program: Arc::new(program), outline, functions, results, broken, files: Vec::new() }
     }
 
     /// Compiles clauses joined by `all`, `any` and `none`.
@@ -116,8 +123,7 @@ impl Compiler {
     fn asking(&self, source: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Clause {
         let clause = self.clause(source, place, diagnostics);
         let Some(ast) = &clause.ast else { return clause };
-        let wrong =
-            check::boolean(ast, &self.program.outline, place).or_else(|| self.other_result(ast, place));
+        let wrong = check::boolean(ast, &self.outline, place).or_else(|| self.other_result(ast, place));
         match wrong {
             None => clause,
             Some(wrong) => {
@@ -145,15 +151,15 @@ impl Compiler {
     /// Parses an expression. Returns none after reporting a diagnostic.
     fn expression(&self, source: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) -> Option<AST> {
         let program = &self.program;
-        let names = program.outline.names();
-        let known = Names { outline: Some(&program.outline), broken: &self.broken, files: &self.files };
+        let names = self.outline.names();
+        let known = Names { outline: Some(&self.outline), broken: &self.broken, files: &self.files };
         let ast = parsed(source, place, diagnostics, &known, || {
             program.engine.compile_expression_with_scope(&names, source)
         })?;
         let before = diagnostics.len();
-        check(&ast, &program.outline, place, diagnostics);
+        check(&ast, &self.outline, place, diagnostics);
         calls::check(&ast, &Functions::new(), &self.functions, place, diagnostics);
-        flow::of_expression(&ast, &program.outline, place, diagnostics);
+        flow::of_expression(&ast, &self.outline, place, diagnostics);
         choice::check(&program.engine, source, place, diagnostics);
         let sound = diagnostics.iter().skip(before).all(|found| found.severity != Severity::Error);
         let run = |source: &str| program.engine.compile_expression_with_scope(&names, source);
@@ -290,16 +296,16 @@ impl Compiler {
     /// Reports text without `${...}` that looks like a field: it would output the field's name, not its value.
     pub(super) fn fixed(&self, text: &str, place: &Place, diagnostics: &mut Vec<Diagnostic>) {
         let program = &self.program;
-        let roots = program.outline.roots();
+        let roots = self.outline.roots();
         let of_field = |name: &str| text.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
         if !roots.iter().any(|(name, _)| of_field(name)) {
             return;
         }
-        let names = program.outline.names();
+        let names = self.outline.names();
         let ast = guarded(|| Ok(program.engine.compile_expression_with_scope(&names, text)?));
         let mut wrong = Vec::new();
         if let Ok(ast) = ast {
-            check(&ast, &program.outline, place, &mut wrong);
+            check(&ast, &self.outline, place, &mut wrong);
             if wrong.is_empty() {
                 let message = "this is a plain text, not the value of the field".to_owned();
                 let help = format!("write \"${{{text}}}\" for the value");

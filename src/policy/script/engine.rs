@@ -1,7 +1,8 @@
-//! The Rhai engine of one policy, with few packages and with every limit set.
+//! The Rhai engine, with few packages and with every limit set. Policies without script files share one.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use rhai::packages::{
@@ -27,17 +28,51 @@ thread_local! {
     static STOP_AT: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
+/// The packages, whose functions all engines share.
+struct Packages {
+    arithmetic: ArithmeticPackage,
+    logic: LogicPackage,
+    basic_string: BasicStringPackage,
+    more_string: MoreStringPackage,
+    basic_array: BasicArrayPackage,
+    basic_map: BasicMapPackage,
+    basic_math: BasicMathPackage,
+    basic_iterator: BasicIteratorPackage,
+    basic_fn: BasicFnPackage,
+}
+
+static PACKAGES: LazyLock<Packages> = LazyLock::new(|| Packages {
+    arithmetic: ArithmeticPackage::new(),
+    logic: LogicPackage::new(),
+    basic_string: BasicStringPackage::new(),
+    more_string: MoreStringPackage::new(),
+    basic_array: BasicArrayPackage::new(),
+    basic_map: BasicMapPackage::new(),
+    basic_math: BasicMathPackage::new(),
+    basic_iterator: BasicIteratorPackage::new(),
+    basic_fn: BasicFnPackage::new(),
+});
+
+impl Packages {
+    fn register(&self, engine: &mut Engine) {
+        self.arithmetic.register_into_engine(engine);
+        self.logic.register_into_engine(engine);
+        self.basic_string.register_into_engine(engine);
+        self.more_string.register_into_engine(engine);
+        self.basic_array.register_into_engine(engine);
+        self.basic_map.register_into_engine(engine);
+        self.basic_math.register_into_engine(engine);
+        self.basic_iterator.register_into_engine(engine);
+        self.basic_fn.register_into_engine(engine);
+    }
+}
+
+/// The engine of programs without functions of their own.
+pub(super) static BARE: LazyLock<Arc<Engine>> = LazyLock::new(|| Arc::new(engine()));
+
 pub(super) fn engine() -> Engine {
     let mut engine = Engine::new_raw();
-    ArithmeticPackage::new().register_into_engine(&mut engine);
-    LogicPackage::new().register_into_engine(&mut engine);
-    BasicStringPackage::new().register_into_engine(&mut engine);
-    MoreStringPackage::new().register_into_engine(&mut engine);
-    BasicArrayPackage::new().register_into_engine(&mut engine);
-    BasicMapPackage::new().register_into_engine(&mut engine);
-    BasicMathPackage::new().register_into_engine(&mut engine);
-    BasicIteratorPackage::new().register_into_engine(&mut engine);
-    BasicFnPackage::new().register_into_engine(&mut engine);
+    PACKAGES.register(&mut engine);
     // Constant folding would evaluate comparisons before proofd's own versions can refuse them.
     engine.set_optimization_level(OptimizationLevel::None);
     engine.set_fast_operators(false);

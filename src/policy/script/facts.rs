@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use rhai::{Dynamic, Map, Scope};
 use serde_json::Value;
@@ -10,8 +11,32 @@ use super::reads::{Part, Reads};
 use super::shape::Shape;
 use super::values::{Date, Time};
 use super::{Context, Facts};
-use crate::model::{Event, Fields};
+use crate::model::{Event, Fields, SubjectKind};
 use crate::policy::schema;
+
+/// Shapes that all policies share.
+struct OfAll {
+    any_event: Arc<Shape>,
+    this_case: Arc<Shape>,
+    subjects: BTreeMap<SubjectKind, Arc<Shape>>,
+    nothing: Arc<Shape>,
+}
+
+static OF_ALL: LazyLock<OfAll> = LazyLock::new(|| {
+    let of = |kind| (kind, Arc::new(Shape::of_fields(schema::fields_of_subject(kind))));
+    OfAll {
+        any_event: Arc::new(Shape::of_fields(&schema::fields_of_any_event())),
+        this_case: Arc::new(Shape::of_fields(schema::THIS_CASE)),
+        subjects: SubjectKind::ALL.into_iter().map(of).collect(),
+        nothing: Arc::new(Shape::Any),
+    }
+});
+
+impl OfAll {
+    fn subject(&self, kind: SubjectKind) -> &Arc<Shape> {
+        self.subjects.get(&kind).unwrap_or(&self.nothing)
+    }
+}
 
 /// The names that scripts see, with their types.
 #[derive(Debug, Clone)]
@@ -19,13 +44,13 @@ pub(super) struct Outline {
     /// `registration`, `user` or `applicant`.
     pub subject_word: &'static str,
     /// Fields of the policy's own event types, which scripts may name.
-    pub event: Shape,
+    pub event: Arc<Shape>,
     /// Fields of all event types together, which scripts are given.
-    pub any_event: Shape,
-    pub subject: Shape,
-    pub settings: Shape,
-    pub steps: Shape,
-    pub this_case: Shape,
+    any_event: Arc<Shape>,
+    subject: Arc<Shape>,
+    settings: Arc<Shape>,
+    steps: Arc<Shape>,
+    this_case: Arc<Shape>,
     /// Fields that are never empty: paths such as `event.time`.
     pub sure: Vec<String>,
 }
@@ -52,26 +77,31 @@ impl Outline {
             };
         Self {
             subject_word: context.subject.word(),
-            event: Shape::of_fields(&event_fields),
-            any_event: Shape::of_fields(&schema::fields_of_any_event()),
-            subject: Shape::of_fields(schema::fields_of_subject(context.subject)),
-            settings: Shape::of_settings(context.settings),
-            steps: Shape::Record(
+            event: Arc::new(Shape::of_fields(&event_fields)),
+            any_event: Arc::clone(&OF_ALL.any_event),
+            subject: Arc::clone(OF_ALL.subject(context.subject)),
+            settings: Arc::new(Shape::of_settings(context.settings)),
+            steps: Arc::new(Shape::Record(
                 context.steps.iter().map(|(id, step)| (id.clone(), Shape::of_step(*step))).collect(),
-            ),
-            this_case: Shape::of_fields(schema::THIS_CASE),
+            )),
+            this_case: Arc::clone(&OF_ALL.this_case),
             sure,
         }
+    }
+
+    /// Returns what running programs need. The fields that scripts may name are needed only while they are compiled.
+    pub fn to_run(&self) -> Self {
+        Self { event: Arc::clone(&OF_ALL.nothing), sure: Vec::new(), ..self.clone() }
     }
 
     pub fn roots(&self) -> [(&'static str, &Shape); 6] {
         const NOW: &Shape = &Shape::Time;
         [
-            ("event", &self.event),
-            (self.subject_word, &self.subject),
-            ("settings", &self.settings),
-            ("steps", &self.steps),
-            ("this_case", &self.this_case),
+            ("event", &*self.event),
+            (self.subject_word, &*self.subject),
+            ("settings", &*self.settings),
+            ("steps", &*self.steps),
+            ("this_case", &*self.this_case),
             ("now", NOW),
         ]
     }

@@ -154,7 +154,8 @@ pub struct Context<'a> {
 
 /// The engine of one policy with its script files, and the names that scripts see.
 pub(crate) struct Program {
-    engine: Engine,
+    /// Shared by all policies without script files.
+    engine: Arc<Engine>,
     outline: Outline,
 }
 

@@ -1,11 +1,9 @@
 //! Finds the fields that an expression reads, for places where not every field is known, and the names it can use.
 
-use std::sync::LazyLock;
-
-use rhai::{AST, ASTNode, Engine, Expr, Position, Scope, Stmt};
+use rhai::{AST, ASTNode, Expr, Position, Scope, Stmt};
 
 use super::check::error_at;
-use super::engine::{engine, guarded};
+use super::engine::{BARE, guarded};
 use super::lowered::path;
 use super::{Clause, Condition, Tree};
 use crate::policy::diagnostic::Place;
@@ -78,11 +76,10 @@ fn at(place: &Place, position: Position, length: usize) -> Place {
 
 /// Reports whether a script can write `settings.<name>`: reserved words and special characters are not possible.
 pub fn sayable(name: &str) -> bool {
-    static ENGINE: LazyLock<Engine> = LazyLock::new(engine);
     let source = format!("x.{name} == 1");
     let mut names = Scope::new();
     names.push("x", ());
-    let Ok(ast) = guarded(|| Ok(ENGINE.compile_expression_with_scope(&names, &source)?)) else {
+    let Ok(ast) = guarded(|| Ok(BARE.compile_expression_with_scope(&names, &source)?)) else {
         return false;
     };
     let [Stmt::Expr(expr)] = ast.statements() else { return false };

@@ -1,5 +1,7 @@
 //! Compiles template files to templates, and reports every error in them.
 
+use std::sync::LazyLock;
+
 use chrono::NaiveDate;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
@@ -24,7 +26,10 @@ pub struct Source {
 impl Templates {
     /// Builds the templates. Those without an error can be rendered; errors are reported.
     pub fn build(sources: &[Source], diagnostics: &mut Vec<Diagnostic>) -> Self {
-        let mut templates = Self { environment: environment(), ..Self::default() };
+        let mut templates = Self::default();
+        if !sources.is_empty() {
+            templates.environment = Some(Box::new(environment()));
+        }
         for source in sources {
             templates.add(source, diagnostics);
         }
@@ -56,7 +61,8 @@ impl Templates {
         };
         for (part, text, offset) in [("subject", subject, line), ("body", body.to_owned(), first)] {
             let file = format!("{}/{}#{part}", source.name, source.language);
-            if let Err(error) = self.environment.add_template_owned(file.clone(), text.clone()) {
+            let environment = self.environment.get_or_insert_with(|| Box::new(environment()));
+            if let Err(error) = environment.add_template_owned(file.clone(), text.clone()) {
                 let line = offset + error.line().unwrap_or(1).saturating_sub(1);
                 let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
                 report(line, &["{%", "{{"], "bad-template", format!("invalid template: {why}"), None);
@@ -80,7 +86,7 @@ impl Templates {
     /// Checks the names that a template uses against the names of one policy.
     pub(in crate::policy) fn look(&self, source: &Source, names: &Names, diagnostics: &mut Vec<Diagnostic>) {
         for (part, text, offset) in parts(source).into_iter().flatten() {
-            for found in walk::look(&text, names, &self.environment) {
+            for found in walk::look(&text, names, self.environment()) {
                 let line = offset + found.line - 1;
                 let mut place =
                     Place { file: source.path.clone(), line, column: found.column, length: found.length };
@@ -174,6 +180,9 @@ fn split(text: &str) -> Option<(&str, &str, usize)> {
     }
     None
 }
+
+/// The environment without templates.
+pub(super) static BARE: LazyLock<Environment<'static>> = LazyLock::new(environment);
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();

@@ -63,7 +63,8 @@ pub(super) const LINKS: [&str; 3] = ["link", "contest_link", "deadline"];
 /// The templates that a policy uses, in every available language.
 #[derive(Default)]
 pub struct Templates {
-    environment: Environment<'static>,
+    /// `None` without templates: an environment has dozens of filters.
+    environment: Option<Box<Environment<'static>>>,
     /// Name to its languages, lower case.
     languages: BTreeMap<String, Vec<String>>,
     /// The first line of each part in its file.
@@ -77,6 +78,10 @@ impl fmt::Debug for Templates {
 }
 
 impl Templates {
+    fn environment(&self) -> &Environment<'static> {
+        self.environment.as_deref().unwrap_or(&build::BARE)
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.languages.contains_key(name)
     }
@@ -93,7 +98,7 @@ impl Templates {
     /// Reports whether the mail uses a name such as `link` in a language; false for a missing mail.
     pub fn uses_variable(&self, name: &str, language: &str, word: &str) -> bool {
         ["subject", "body"].iter().any(|part| {
-            let template = self.environment.get_template(&format!("{name}/{language}#{part}"));
+            let template = self.environment().get_template(&format!("{name}/{language}#{part}"));
             template.is_ok_and(|template| template.undeclared_variables(false).contains(word))
         })
     }
@@ -102,14 +107,14 @@ impl Templates {
     /// and of conditions about other values. False for a missing mail.
     pub fn always_shows(&self, name: &str, word: &str) -> bool {
         let languages = self.languages(name);
-        let body = |language: &String| self.environment.get_template(&format!("{name}/{language}#body"));
+        let body = |language: &String| self.environment().get_template(&format!("{name}/{language}#body"));
         !languages.is_empty()
             && languages.iter().all(|tag| body(tag).is_ok_and(|body| shown::always(body.source(), word)))
     }
 
     /// Returns the hosts of literal URLs in the mails.
     pub fn addresses(&self) -> BTreeSet<String> {
-        let texts = self.environment.templates().map(|(_, template)| template.source().to_owned());
+        let texts = self.environment().templates().map(|(_, template)| template.source().to_owned());
         texts.flat_map(|text| shown::hosts(&text)).collect()
     }
 
@@ -126,7 +131,7 @@ impl Templates {
         let context = context(facts);
         let part = |part: &str| {
             let file = format!("{name}/{language}#{part}");
-            let rendered = self.environment.get_template(&file).and_then(|t| t.render(&context));
+            let rendered = self.environment().get_template(&file).and_then(|t| t.render(&context));
             rendered.map_err(|error| fail(self.why(&error, &file, part, language)))
         };
         let subject: String = escape::one_line(&part("subject")?).chars().take(200).collect();
