@@ -22,6 +22,7 @@ use super::load::{Built, Tests, build};
 use super::releasing::Pushes;
 use super::report::{Observer, PolicyState, Report};
 use super::settings::Settings;
+use super::tree;
 use super::watch::{RESCAN, Watch, settle};
 
 /// Most reloads of a tree that keeps being edited.
@@ -64,10 +65,15 @@ impl Reload {
     /// Loads the policies for the first time. With broken files the last good revisions of the store run.
     pub(super) async fn start(&self) -> Result<(), store::Error> {
         let (mut last, mut tests) = (Vec::new(), BTreeMap::new());
+        let of_tree = self.of_tree().await;
         for (name, revision) in self.0.store.active()? {
             let stored =
                 self.0.store.revisions(&name)?.into_iter().find(|stored| stored.revision == revision);
             tests.extend(stored.map(|stored| (name.clone(), stored.tests)));
+            if let Some(policy) = of_tree.get(&name).filter(|policy| policy.revision == revision) {
+                last.push(Arc::clone(policy));
+                continue;
+            }
             match self.0.revisions.get(&name, &revision) {
                 Ok(policy) => last.push(policy),
                 Err(error) => tracing::error!(policy = name, %error, "loading the last good revision failed"),
@@ -77,6 +83,13 @@ impl Reload {
         self.0.running.swap(Arc::new(Active { set, tests, ..Active::default() }));
         self.look(true, None).await;
         Ok(())
+    }
+
+    /// Returns the policies of the tree. Nearly all ran last, and are not built again from the store.
+    async fn of_tree(&self) -> BTreeMap<String, Arc<Policy>> {
+        let (dir, loader) = (self.0.settings.policies.clone(), Arc::clone(&self.0.loader));
+        let read = move || tree::read(&dir).ok().flatten().map(|(files, _)| loader.load(&files).set.policies);
+        tokio::task::spawn_blocking(read).await.ok().flatten().unwrap_or_default()
     }
 
     /// Reloads the tree and answers when all of it is decided. The work continues if the caller disconnects. `by`: the
