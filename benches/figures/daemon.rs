@@ -89,6 +89,10 @@ impl Daemon {
         std::fs::read_to_string(self.dir.path().join("daemon.log")).unwrap_or_default()
     }
 
+    pub fn policies(&self) -> PathBuf {
+        self.dir.path().join("policies")
+    }
+
     pub fn store(&self) -> PathBuf {
         self.dir.path().join("store")
     }

@@ -13,6 +13,7 @@
 //! | `cases` | whole registrations, and how their cost grows |
 //! | `nowhere` | events that lead nowhere: CPU, disk, memory, explanations |
 //! | `past` | back-test of an edited policy over 100,000 recorded events |
+//! | `policies` | many small policies: memory, start, reload |
 //! | `start` | start-up, idle memory, size |
 //! | `stored` | the store alone, with many waiting cases |
 //! | `process` | resource usage of a process |
@@ -35,6 +36,7 @@ mod load;
 mod nowhere;
 mod past;
 mod peers;
+mod policies;
 mod process;
 mod start;
 mod stored;
@@ -64,6 +66,9 @@ fn main() {
     }
     if wanted("nowhere") {
         runtime.block_on(nowhere::print());
+    }
+    if wanted("policies") {
+        runtime.block_on(policies::print());
     }
     if wanted("past") {
         runtime.block_on(past::print());
