@@ -1,6 +1,6 @@
 //! Finds conflicts between two policies for the same event, and subjects that no policy covers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Seen;
 use super::possible::possible;
@@ -13,11 +13,30 @@ use crate::policy::tree::{Effect, Mode, Policy, Step, StepIndex, Trigger, Verb};
 pub fn look(seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let active: Vec<_> = seen.iter().filter(|seen| seen.policy.mode == Mode::Enforce).collect();
     let timed_effects: Vec<_> = active.iter().map(|seen| (*seen, timed_effects(seen))).collect();
-    for (at, (one, first)) in timed_effects.iter().enumerate() {
-        for (other, second) in timed_effects.iter().skip(at + 1) {
-            if let Some(event) = meet(one, other) {
-                let found = against((one, first), (other, second), &event);
-                diagnostics.extend(found.or_else(|| can(one, other, &event)));
+    // Only policies with an event in common can conflict.
+    let mut by_event: BTreeMap<(SubjectKind, &str), Vec<usize>> = BTreeMap::new();
+    for (at, (one, _)) in timed_effects.iter().enumerate() {
+        for event in events(one) {
+            by_event.entry((one.policy.subject, event)).or_default().push(at);
+        }
+    }
+    let mut reported = BTreeSet::new();
+    for ((_, event), policies) in &by_event {
+        for (place, at) in policies.iter().enumerate() {
+            for with in policies.iter().skip(place + 1) {
+                let (Some((one, first)), Some((other, second))) =
+                    (timed_effects.get(*at), timed_effects.get(*with))
+                else {
+                    continue;
+                };
+                let found = against((one, first), (other, second), event);
+                // The costly question comes last.
+                if let Some(found) = found.or_else(|| can(one, other, event))
+                    && overlap(&[*one, *other])
+                    && reported.insert((*at, *with))
+                {
+                    diagnostics.push(found);
+                }
             }
         }
     }
@@ -92,20 +111,13 @@ fn what(seen: &Seen<'_>, step: &Step) -> Option<What> {
     }
 }
 
-/// Returns an event that opens a case of both policies, for the same person.
-fn meet(one: &Seen<'_>, other: &Seen<'_>) -> Option<String> {
-    if one.policy.subject != other.policy.subject {
-        return None;
-    }
-    let events = |seen: &Seen<'_>| -> BTreeSet<String> {
-        let kind = |trigger: &Trigger| match trigger {
-            Trigger::Event(kind) => Some(kind.as_str().to_owned()),
-            Trigger::Manual | Trigger::Sweep(_) => None,
-        };
-        seen.policy.when.iter().filter_map(kind).collect()
+/// Returns the events that open a case of a policy.
+fn events<'a>(seen: &Seen<'a>) -> BTreeSet<&'a str> {
+    let kind = |trigger: &'a Trigger| match trigger {
+        Trigger::Event(kind) => Some(kind.as_str()),
+        Trigger::Manual | Trigger::Sweep(_) => None,
     };
-    let event = events(one).intersection(&events(other)).next().cloned()?;
-    overlap(&[one, other]).then_some(event)
+    seen.policy.when.iter().filter_map(kind).collect()
 }
 
 /// Reports whether any person can match the clauses of all policies.

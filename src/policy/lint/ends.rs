@@ -27,7 +27,7 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
 /// Reports whether the policy states the grace itself.
 fn stated(seen: &Seen<'_>, step: &Step) -> bool {
     // A step of a shared block is in another file, where its grace is checked.
-    node_at(&seen.node, &step.place).is_none_or(|node| node.get("grace").is_some())
+    node_at(seen.node(), &step.place).is_none_or(|node| node.get("grace").is_some())
 }
 
 /// The shortest useful grace; a shorter one ends before the person has read the mail.
@@ -39,7 +39,7 @@ fn short(seen: &Seen<'_>, step: &Step, diagnostics: &mut Vec<Diagnostic>) {
     if length <= TimeDelta::zero() || length >= SHORTEST_GRACE {
         return;
     }
-    let node = node_at(&seen.node, &step.place).and_then(|node| node.get("grace"));
+    let node = node_at(seen.node(), &step.place).and_then(|node| node.get("grace"));
     let place = node.map_or(&step.place, |node| &node.place).clone();
     let minutes = length.num_minutes();
     let message = match minutes {

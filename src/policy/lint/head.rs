@@ -13,7 +13,7 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
     settings(seen, diagnostics);
     sweeps(seen, diagnostics);
     let keep = seen.policy.keep;
-    if seen.node.get("keep").is_some() {
+    if seen.node().get("keep").is_some() {
         let message = "`keep` is not executed by this version; cases and evidence stay";
         let help = "remove old data by other means; remove `keep`, or leave it for a version that executes \
             it";
@@ -96,7 +96,7 @@ fn settings(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
             .map(|text| text.match_indices(name).filter(|(at, _)| whole(text, *at)).count())
             .sum::<usize>()
     };
-    for (key, _) in seen.node.get("settings").and_then(|settings| settings.map()).unwrap_or_default() {
+    for (key, _) in seen.node().get("settings").and_then(|settings| settings.map()).unwrap_or_default() {
         if named(&key.name) < 2 {
             let message = format!("unused setting `{}`", key.name);
             let help = format!("use settings.{} in a clause or a mail, or remove it", key.name);

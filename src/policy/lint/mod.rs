@@ -31,6 +31,7 @@ mod unproven;
 mod untested;
 mod unused;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use super::diagnostic::{Diagnostic, Place};
@@ -41,27 +42,36 @@ use super::tree::{Policy, Step, StepIndex};
 
 pub use conflicts::only_particular;
 
-/// A policy with its file as written.
+/// A policy with its file as written, which is read when a check needs it.
 struct Seen<'a> {
     policy: &'a Policy,
-    node: Node,
+    node: OnceCell<Node>,
 }
 
 impl Seen<'_> {
+    fn node(&self) -> &Node {
+        self.node.get_or_init(|| {
+            let files = &self.policy.files;
+            let path = files.0.keys().find(|path| path.ends_with("/policy.yaml"));
+            let read = path.and_then(|path| source::read(path, files.get(path)?, &mut Vec::new()));
+            read.unwrap_or_else(|| Node { place: Place::default(), data: Data::List(Vec::new()) })
+        })
+    }
+
     /// Returns the place of a value at the top of the file or under a key; without the value, the place of the name.
     fn at(&self, keys: &[&str]) -> Place {
-        let mut node = &self.node;
+        let mut node = self.node();
         for key in keys {
             match node.get(key) {
                 Some(value) => node = value,
-                None => return self.node.get("policy").unwrap_or(&self.node).place.clone(),
+                None => return self.node().get("policy").unwrap_or(self.node()).place.clone(),
             }
         }
         node.place.clone()
     }
 
     fn items(&self, key: &str) -> &[Node] {
-        self.node.get(key).and_then(Node::list).unwrap_or_default()
+        self.node().get(key).and_then(Node::list).unwrap_or_default()
     }
 
     /// Builds a warning about this policy.
@@ -84,28 +94,31 @@ impl Seen<'_> {
     }
 }
 
-/// Checks every policy, and all of them together. `sound`: the tree has no error; otherwise a definition that seems
-/// unused may be used by a file that could not be read.
-pub fn run<'a>(
+/// Checks one policy by itself.
+pub fn alone(policy: &Policy, known: &Known) -> Vec<Diagnostic> {
+    let (seen, mut found) = (see(policy), Vec::new());
+    clauses::look(&seen, &mut found);
+    ends::look(&seen, &mut found);
+    head::look(&seen, &mut found);
+    holds::look(&seen, &mut found);
+    notification::look(&seen, &mut found);
+    steps::look(&seen, &mut found);
+    unproven::look(&seen, &mut found);
+    if let Some(deciders) = &known.deciders {
+        deciders::look(&seen, deciders, &mut found);
+    }
+    found
+}
+
+/// Checks all policies together. `sound`: the tree has no error; otherwise a definition that seems unused may be used by
+/// a file that could not be read.
+pub fn together<'a>(
     files: &Files,
     policies: impl Iterator<Item = &'a Policy>,
-    known: &Known,
     sound: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let seen: Vec<_> = policies.filter_map(see).collect();
-    for seen in &seen {
-        clauses::look(seen, diagnostics);
-        ends::look(seen, diagnostics);
-        head::look(seen, diagnostics);
-        holds::look(seen, diagnostics);
-        notification::look(seen, diagnostics);
-        steps::look(seen, diagnostics);
-        unproven::look(seen, diagnostics);
-        if let Some(deciders) = &known.deciders {
-            deciders::look(seen, deciders, diagnostics);
-        }
-    }
+    let seen: Vec<_> = policies.map(see).collect();
     blind::look(&seen, diagnostics);
     conflicts::look(&seen, diagnostics);
     if sound && !seen.is_empty() {
@@ -117,14 +130,11 @@ pub fn run<'a>(
 /// Reports policies that can do harm and have no test.
 pub fn untested<'a>(policies: impl Iterator<Item = &'a Policy>, tested: &BTreeSet<&str>) -> Vec<Diagnostic> {
     let without = policies.filter(|policy| !tested.contains(policy.name.as_str()));
-    without.filter_map(see).filter_map(|seen| untested::look(&seen)).collect()
+    without.map(see).filter_map(|seen| untested::look(&seen)).collect()
 }
 
-fn see(policy: &Policy) -> Option<Seen<'_>> {
-    let file = |path: &&String| path.ends_with("/policy.yaml");
-    let path = policy.files.0.keys().find(file)?;
-    let node = source::read(path, policy.files.get(path)?, &mut Vec::new())?;
-    Some(Seen { policy, node })
+fn see(policy: &Policy) -> Seen<'_> {
+    Seen { policy, node: OnceCell::new() }
 }
 
 /// Returns the map that begins at a place, such as a step.

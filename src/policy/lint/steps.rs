@@ -38,7 +38,7 @@ pub fn look(seen: &Seen<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Returns the place of a key under a step, or of the step if the step is in another file.
 fn under(seen: &Seen<'_>, step: &Step, keys: &[&str]) -> Place {
-    let Some(mut node) = node_at(&seen.node, &step.place) else { return step.place.clone() };
+    let Some(mut node) = node_at(seen.node(), &step.place) else { return step.place.clone() };
     for key in keys {
         match node.get(key) {
             Some(value) => node = value,

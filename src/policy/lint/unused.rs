@@ -47,8 +47,8 @@ fn entries(files: &Files, file: &str, section: &str) -> Vec<(Key, Node)> {
 fn shared_files(files: &Files, seen: &[Seen<'_>], diagnostics: &mut Vec<Diagnostic>) {
     let used = |path: &str| seen.iter().any(|seen| seen.policy.files.get(path).is_some());
     let mut reported = BTreeSet::new();
-    for path in files.0.keys().filter(|path| !used(path)) {
-        let Some(rest) = path.strip_prefix("shared/") else { continue };
+    for path in files.0.keys() {
+        let Some(rest) = path.strip_prefix("shared/").filter(|_| !used(path)) else { continue };
         if let Some(name) = rest.strip_suffix(".rhai").filter(|name| !name.contains('/')) {
             diagnostics.push(unused(start(path), "unused-script", "script", name));
         }

@@ -95,13 +95,18 @@ fn load_after(files: &Files, known: &Known, before: &mut Built) -> Loaded {
     for (name, drafts) in declared {
         match drafts.as_slice() {
             [] => {}
-            [draft] => policies.extend(draft.policy.clone()),
+            [draft] => {
+                if let Some(policy) = &draft.policy {
+                    diagnostics.extend(draft.lints.iter().cloned());
+                    policies.push(Arc::clone(policy));
+                }
+            }
             several => diagnostics.extend(several.iter().map(|draft| twice(&name, draft))),
         }
     }
     shared::unused_templates(&common.templates, &mut diagnostics);
     let sound = !errors(&diagnostics);
-    lint::run(files, policies.iter().map(AsRef::as_ref), known, sound, &mut diagnostics);
+    lint::together(files, policies.iter().map(AsRef::as_ref), sound, &mut diagnostics);
     let mut diagnostics = consequences(diagnostics);
     diagnostic::sort(&mut diagnostics);
     diagnostics.dedup();

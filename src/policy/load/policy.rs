@@ -15,6 +15,7 @@ use crate::policy::diagnostic::{Diagnostic, Place};
 use crate::policy::files::{self, Files};
 use crate::policy::grammar;
 use crate::policy::known::Known;
+use crate::policy::lint;
 use crate::policy::script::{Compiler, Condition, Context, sayable};
 use crate::policy::source::{self, Node};
 use crate::policy::template::Templates;
@@ -26,6 +27,8 @@ pub struct Draft {
     pub name: String,
     pub name_place: Place,
     pub policy: Option<Arc<Policy>>,
+    /// Findings about the policy by itself.
+    pub lints: Vec<Diagnostic>,
 }
 
 /// Builds the policy of one folder. None: the file is not YAML, or has no name.
@@ -52,7 +55,8 @@ pub fn build(
         let help = "undo the last change, and report this as an error in proofd";
         diagnostics.push(Diagnostic::error(name_place.clone(), "not-understood", message).help(help));
     }
-    Some(Draft { name: name?, name_place, policy: policy.map(Arc::new) })
+    let lints = policy.as_ref().map(|policy| lint::alone(policy, known)).unwrap_or_default();
+    Some(Draft { name: name?, name_place, policy: policy.map(Arc::new), lints })
 }
 
 fn compile(
