@@ -52,5 +52,5 @@ pub(super) struct Last {
 }
 
 /// A value whose key tells enough.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Anything;

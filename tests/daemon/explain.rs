@@ -116,7 +116,7 @@ async fn after_an_edit(world: &World, query: &str, before: &Value) {
             (then["revised_since"] == true).then_some(then)
         })
         .await;
-    assert_eq!((&then["clauses"], says(&then)), (&before["clauses"], says(before)), "{then}");
+    assert_eq!((&then["clauses"], sentences(&then)), (&before["clauses"], sentences(before)), "{then}");
 }
 
 fn on_the_command_line(world: &World, subject: &str, before: &str) {
