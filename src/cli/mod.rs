@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `serve` | `run`: the daemon, from configuration to shutdown |
+//! | `activation` | sockets that systemd holds open for the daemon |
 //! | `opening` | opens the daemon's store: progress for systemd, waiting for free space |
 //! | `compose` | builds connectors and access from a configuration |
 //! | `rehearsal` | an accelerated clock for simulators |
@@ -20,6 +21,7 @@
 //! | `read` | reads a policy tree on disk |
 //! | `output` | the only module that prints |
 
+mod activation;
 mod cases;
 mod check;
 mod client;

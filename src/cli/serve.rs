@@ -10,15 +10,18 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::activation::Handed;
 use super::compose::{self, Configured};
 use super::rehearsal::{self, Rehearsal};
 use super::{Ending, Failed, descriptors, notify, opening, output};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::http::{AppState, Bounds, Listening, listen_within};
+use crate::http::{AppState, Bounds, Listening, listen_on, listen_within};
 use crate::model::Clock;
 
 pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Failed> {
+    // First: a program that this one starts must not take the sockets too.
+    let handed = Handed::take()?;
     let configured = compose::read(path).map_err(Failed::usage)?;
     let config = &configured.config;
     log_to_stderr();
@@ -39,7 +42,7 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     let Some(engine) = open(&configured, clock, &mut orders).await? else { return Ok(Ending::Ok) };
     let mut tasks = engine.start();
     let doors = AppState::new(engine.clone(), access).map_err(|why| Failed::usage(anyhow!(why)))?;
-    let listeners = bind(config, &doors).await?;
+    let listeners = bind(config, &doors, handed).await?;
     for listening in &listeners {
         output::line(&format!("listening on http://{}", listening.address));
     }
@@ -87,22 +90,29 @@ async fn open(
     Ok(Some(engine))
 }
 
-async fn bind(config: &Config, doors: &AppState) -> Result<Vec<Listening>, Failed> {
+async fn bind(config: &Config, doors: &AppState, mut handed: Handed) -> Result<Vec<Listening>, Failed> {
     let listeners = 1 + usize::from(config.public_listen.is_some());
     let in_all = descriptors::connections(config.connections.in_all.get(), listeners);
     let per_address = config.connections.per_address.get();
     let bounds = Bounds { in_all, per_address, ..Bounds::default() };
-    let bind = async |address, router| {
-        listen_within(address, router, bounds).await.map_err(|error| {
-            Failed::usage(anyhow!("cannot listen on {address}: {error}; is another proofd running?"))
-        })
+    let served = match config.public_listen {
+        Some(public) => vec![(config.listen, doors.private()), (public, doors.public())],
+        None => vec![(config.listen, doors.everything())],
     };
-    Ok(match config.public_listen {
-        Some(public) => {
-            vec![bind(config.listen, doors.private()).await?, bind(public, doors.public()).await?]
-        }
-        None => vec![bind(config.listen, doors.everything()).await?],
-    })
+    let served: Vec<_> =
+        served.into_iter().map(|(address, router)| (address, router, handed.at(address))).collect();
+    handed.check_none_left()?;
+    let mut listening = Vec::new();
+    for (address, router, listener) in served {
+        let bound = match listener {
+            Some(listener) => listen_on(listener, router, bounds),
+            None => listen_within(address, router, bounds).await,
+        };
+        listening.push(bound.map_err(|error| {
+            Failed::usage(anyhow!("cannot listen on {address}: {error}; is another proofd running?"))
+        })?);
+    }
+    Ok(listening)
 }
 
 /// The signals of the process: SIGHUP reloads the policies, SIGTERM and Ctrl-C stop the daemon.

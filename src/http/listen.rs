@@ -90,7 +90,16 @@ pub async fn listen(address: SocketAddr, router: Router) -> io::Result<Listening
 
 /// Binds and serves with other limits.
 pub async fn listen_within(address: SocketAddr, router: Router, bounds: Bounds) -> io::Result<Listening> {
-    let listener = TcpListener::bind(address).await?;
+    serve_on(TcpListener::bind(address).await?, router, bounds)
+}
+
+/// Serves on a listener that another program has bound, such as systemd.
+pub fn listen_on(listener: std::net::TcpListener, router: Router, bounds: Bounds) -> io::Result<Listening> {
+    listener.set_nonblocking(true)?;
+    serve_on(TcpListener::from_std(listener)?, router, bounds)
+}
+
+fn serve_on(listener: TcpListener, router: Router, bounds: Bounds) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(serve(listener, router, bounds, stopped));

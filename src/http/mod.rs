@@ -51,7 +51,7 @@ use crate::engine::Engine;
 
 pub use access::{Access, Caller, Grant};
 pub use describe::{Describe, Description};
-pub use listen::{Bounds, Listening, listen, listen_within};
+pub use listen::{Bounds, Listening, listen, listen_on, listen_within};
 pub use openapi::document;
 pub use problem::Problem;
 pub use routes::{Needs, Route};
