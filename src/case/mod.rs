@@ -71,6 +71,7 @@ mod session;
 pub mod state;
 mod stuck;
 mod transition;
+mod urgency;
 mod verifying;
 mod waiting;
 mod walk;
@@ -97,6 +98,7 @@ pub use state::{
     Case, Echo, HeardAs, Held, Hold, InGrace, Overheard, Pending, Placed, Purpose, Reviewing, State, Stretch,
     Stuck, Verifying, Waiting, Whose,
 };
+pub use urgency::Urgency;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -25,8 +25,9 @@ pub(super) fn progress(case: &Case) -> Result<Index, Error> {
         let at = u64::from(*number);
         match pending.begun {
             None => {
-                let lane = keys::lane_byte(pending.action.lane());
-                let key = Key::new(Kind::Call).byte(lane).time(pending.due).text(id).number(at).end();
+                let target = pending.action.target();
+                let queue = keys::queue(target.lane(), &target.to_string(), case.urgency(pending));
+                let key = queue.time(pending.due).text(id).number(at).end();
                 index.insert(key, shape::json(&(case.id.clone(), *number))?);
             }
             Some(_) => {

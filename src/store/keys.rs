@@ -1,6 +1,7 @@
 //! Encoding of the state's keys. All keys are in one tree: the first byte names the kind, numbers are big-endian and
 //! texts are escaped. The order of keys is thus the order of listings.
 
+use crate::case::Urgency;
 use crate::model::{CaseId, CaseState, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
@@ -15,8 +16,9 @@ pub(super) enum Kind {
     Entry = b'e',
     /// Time, case.
     Wake = b'w',
-    /// Lane, due, case, number; only calls that are not in progress.
-    Call = b'q',
+    /// Lane, system, urgency, due, case, number; only calls that are not in progress. Earlier versions used `q` for
+    /// another order; a salvage may have kept such keys, which are not read.
+    Call = b'Q',
     /// Case, number of calls in progress.
     Begun = b'b',
     /// Policy, key, newest first, case.
@@ -232,6 +234,22 @@ pub(super) fn lane_byte(lane: Lane) -> u8 {
         Lane::Request => 6,
         Lane::Emit => 7,
     }
+}
+
+/// Returns the key prefix of a lane's calls.
+pub(super) fn lane(lane: Lane) -> Key {
+    Key::new(Kind::Call).byte(lane_byte(lane))
+}
+
+/// Returns the key prefix of one queue of a lane.
+pub(super) fn queue(lane: Lane, system: &str, urgency: Urgency) -> Key {
+    self::lane(lane).text(system).byte(urgency.byte())
+}
+
+/// Returns the system and the urgency of a call's key, and the length of the prefix that names them.
+pub(super) fn queue_of(key: &[u8]) -> Option<(String, Urgency, usize)> {
+    let (system, end) = text_at(key, 2)?;
+    Some((system, Urgency::from_byte(*key.get(end)?)?, end + 1))
 }
 
 pub(super) fn case(id: &CaseId) -> Vec<u8> {

@@ -79,7 +79,7 @@ pub use journal::Head;
 pub use loss::{Marked, accept_loss, head, holds};
 pub use opening::Opened;
 pub use options::{Act, Options};
-pub use reads::{CaseFilter, LastAsked, is_cursor};
+pub use reads::{CaseFilter, LastAsked, Queue, is_cursor};
 pub use rebuild::{Before, Witness};
 pub use salvage::{Salvaged, salvage, salvage_with};
 pub use shape::page;

@@ -1,10 +1,12 @@
 //! Queries for other rooms, each a walk over one listing of the state.
 
 mod asked;
+mod calls;
 mod cases;
 mod requests;
 mod sweeps;
 
+pub use calls::Queue;
 pub use cases::{CaseFilter, is_cursor};
 
 use std::collections::BTreeMap;
@@ -19,7 +21,7 @@ use super::shape::{Stored, state_of};
 use super::state::State;
 use super::{AcceptedLoss, Error};
 use crate::case::{Case, Echo, Entry};
-use crate::model::{CaseId, DocumentUse, EffectKind, Enrolment, Event, Lane, Pause, SubjectRef, Timestamp};
+use crate::model::{CaseId, DocumentUse, EffectKind, Enrolment, Event, Pause, SubjectRef, Timestamp};
 use crate::policy::{Files, Revision};
 
 /// Maximum of reported people for one document; more add no information.
@@ -69,22 +71,6 @@ impl Store {
     /// Returns cases whose `wake_at` is due, earliest first, and the time of the next one.
     pub fn due_cases(&self, now: Timestamp, limit: usize) -> Result<Due<CaseId>, Error> {
         self.due(&Key::new(Kind::Wake).end(), now, limit)
-    }
-
-    /// Returns calls of a lane that are due and not in progress, earliest first, and the time of the next one.
-    pub fn due_calls(&self, lane: Lane, now: Timestamp, limit: usize) -> Result<Due<(CaseId, u32)>, Error> {
-        self.due(&Key::new(Kind::Call).byte(keys::lane_byte(lane)).end(), now, limit)
-    }
-
-    /// Returns calls of a lane that are planned for later than `from`, earliest first.
-    pub fn calls_after(
-        &self,
-        lane: Lane,
-        from: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(CaseId, u32)>, Error> {
-        let lane = Key::new(Kind::Call).byte(keys::lane_byte(lane));
-        self.some(&lane.clone().end(), &lane.time(from).end(), limit)
     }
 
     /// Returns inbox events that are planned for later than `from`, earliest first.
