@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::http::{self, Answer, Wire, check_address, named, trouble};
-use super::options::{self, Site, Target};
+use super::options::{self, CallsPerSecond, Site, Target};
 use super::{Connector, Created, EndpointAnswer, EndpointClient, Finding, TargetSystem};
 use crate::config::SecretSource;
 use crate::model::{Attempt, Failure, FailureKind, Fields, HttpRequest, Repeat, Secret};
@@ -63,11 +63,19 @@ pub struct Options {
     /// Headers of every request, such as `Authorization`.
     #[serde(default)]
     pub headers: BTreeMap<String, SecretSource>,
+    /// Calls per second that the system allows. proofd makes at most as many, and as many at once as use them fully.
+    #[serde(default)]
+    #[schemars(with = "Option<f64>", range(min = 0.0001, max = 10_000.0))]
+    pub calls_per_second: Option<CallsPerSecond>,
 }
 
 impl options::Options for Options {
     fn secrets(&self) -> Vec<(String, &SecretSource)> {
         self.headers.iter().map(|(header, value)| (format!("headers.{header}"), value)).collect()
+    }
+
+    fn calls_per_second(&self) -> Option<CallsPerSecond> {
+        self.calls_per_second
     }
 
     fn addresses(&self) -> Vec<Target> {

@@ -31,7 +31,7 @@ pub mod sink;
 pub mod smtp;
 
 pub use registry::Registry;
-pub use setup::{Connectors, Setup};
+pub use setup::{CallLimits, Connectors, Setup};
 
 /// Operations of every outside system.
 pub trait Connector: Debug + Send + Sync {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
+use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
@@ -19,9 +20,38 @@ pub trait Options: std::fmt::Debug + Send + Sync {
     /// Returns every address that the connector will call.
     fn addresses(&self) -> Vec<Target>;
 
+    /// Returns the calls per second that the system allows, if the configuration declares them. A verification provider
+    /// has its `pace` instead.
+    fn calls_per_second(&self) -> Option<CallsPerSecond> {
+        None
+    }
+
     /// Checks rules between keys.
     fn check(&self) -> Result<(), String> {
         Ok(())
+    }
+}
+
+/// A declared limit: calls per second, above 0 and at most 10,000. One call a minute is 0.0167.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct CallsPerSecond(f64);
+
+impl CallsPerSecond {
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for CallsPerSecond {
+    type Error = &'static str;
+
+    fn try_from(number: f64) -> Result<Self, Self::Error> {
+        if (0.0001..=10_000.0).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err("expected calls per second from 0.0001 to 10000, such as 20")
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use url::Url;
 
-use super::options::{Options, Site};
+use super::options::{CallsPerSecond, Options, Site};
 use super::registry::{Provider, Registry, Role};
 use super::{
     EndpointClient, EventSink, IdentityOptions, IdentityProvider, Mailer, Results, TargetSystem,
@@ -56,6 +56,17 @@ pub struct Connectors {
     pub endpoints: BTreeMap<String, Arc<dyn EndpointClient>>,
     /// Receivers of events.
     pub sinks: BTreeMap<String, Arc<dyn EventSink>>,
+    /// Declared limits, in calls per second.
+    pub limits: CallLimits,
+}
+
+/// Declared limits of systems that are no verification providers, in calls per second.
+#[derive(Debug, Clone, Default)]
+pub struct CallLimits {
+    pub mail: Option<f64>,
+    /// By the name of the target system or endpoint; no two have the same one.
+    pub systems: BTreeMap<String, f64>,
+    pub sinks: BTreeMap<String, f64>,
 }
 
 impl Connectors {
@@ -155,10 +166,23 @@ impl Setup {
         warnings
     }
 
+    fn call_limits(&self) -> CallLimits {
+        fn limits<'a, O: Options + 'a>(
+            all: impl Iterator<Item = (&'a String, &'a O)>,
+        ) -> impl Iterator<Item = (String, f64)> {
+            all.filter_map(|(name, options)| Some((name.clone(), options.calls_per_second()?.get())))
+        }
+        CallLimits {
+            mail: self.mail.as_ref().and_then(Options::calls_per_second).map(CallsPerSecond::get),
+            systems: limits(self.scim.iter()).chain(limits(self.http.iter())).collect(),
+            sinks: limits(self.events.iter()).collect(),
+        }
+    }
+
     /// Builds all connectors.
     pub fn build(&self, base: &Path, public_url: &Url, clock: &Arc<dyn Clock>) -> anyhow::Result<Connectors> {
         let site = Site { name: "", path: "", base, clock, public_url };
-        let mut built = Connectors::default();
+        let mut built = Connectors { limits: self.call_limits(), ..Connectors::default() };
         for (name, one) in &self.identity {
             built.identity.insert(name.clone(), one.options.build(&Site { name, path: &one.path, ..site })?);
         }

@@ -23,7 +23,7 @@ use sha2::Sha256;
 use url::Url;
 
 use super::http::{self, Wire, check_address, named, trouble};
-use super::options::{self, Site, Target};
+use super::options::{self, CallsPerSecond, Site, Target};
 use super::{Connector, EventSink, Finding};
 use crate::config::SecretSource;
 use crate::model::{Attempt, Clock, Failure, Secret};
@@ -55,11 +55,19 @@ pub struct Options {
     /// `whsec_` and the base64 of 24 to 64 random bytes; events are then signed as Standard Webhooks.
     #[serde(default)]
     pub signing_secret: Option<SecretSource>,
+    /// Calls per second that the system allows. proofd makes at most as many, and as many at once as use them fully.
+    #[serde(default)]
+    #[schemars(with = "Option<f64>", range(min = 0.0001, max = 10_000.0))]
+    pub calls_per_second: Option<CallsPerSecond>,
 }
 
 impl options::Options for Options {
     fn secrets(&self) -> Vec<(String, &SecretSource)> {
         self.signing_secret.iter().map(|secret| ("signing_secret".to_owned(), secret)).collect()
+    }
+
+    fn calls_per_second(&self) -> Option<CallsPerSecond> {
+        self.calls_per_second
     }
 
     fn addresses(&self) -> Vec<Target> {

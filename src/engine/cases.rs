@@ -13,6 +13,7 @@ use crate::policy::Policy;
 use crate::rollout::{PolicyError, Rollout};
 use crate::store::{self, About, Changed, Commit, Enrolled, Requests, Store, to_its_end};
 
+use super::bells::Bells;
 use super::health::Health;
 use super::limits::Limits;
 use super::locks::Locks;
@@ -70,6 +71,7 @@ pub(super) struct Uses {
     pub outages: Outages,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
+    pub bells: Arc<Bells>,
 }
 
 impl Cases {
@@ -214,6 +216,7 @@ impl Cases {
             ..Commit::default()
         };
         self.0.uses.store.commit(commit).await?;
+        self.0.uses.bells.ring(&case);
         self.0.uses.health.progressed(self.now());
         Ok(case)
     }

@@ -13,7 +13,8 @@
 //! | `outages` | times in which a provider, the daemon or a revision was unavailable, which cases are credited |
 //! | `jumps` | detection of wall clock jumps |
 //! | `timers` | wakes due cases; moves their times back when the clock was ahead |
-//! | `outbox` | performs due calls, lane by lane |
+//! | `outbox`, `lines`, `width` | performs due calls, lane by lane; how many at once, which first, and how fast |
+//! | `bells` | wakes the loops whose work a commit brought |
 //! | `inbox` | makes events durable first |
 //! | `poller` | reads identity sources into the inbox |
 //! | `hooks` | webhooks, callbacks and CloudEvents that other systems send |
@@ -34,6 +35,7 @@
 //! | `view` | converts types of the lower rooms to types of the API |
 
 mod backoff;
+mod bells;
 mod capabilities;
 pub mod cases;
 pub mod clock;
@@ -46,6 +48,7 @@ mod inbox;
 pub mod intake;
 mod jumps;
 pub mod limits;
+mod lines;
 mod locks;
 pub mod metrics;
 pub mod migrations;
@@ -66,6 +69,7 @@ mod timers;
 mod unloadable;
 pub mod view;
 mod waiting;
+mod width;
 
 use std::sync::Arc;
 

@@ -1,90 +1,29 @@
-//! Performs due calls, lane by lane: journals the attempt, performs it, passes the outcome to the case.
+//! Performs due calls, lane by lane: journals the attempt, performs it, passes the outcome to the case. `lines` decides
+//! how many calls a system gets at once, and which come first.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::case::{Case, Input, Links, still_held};
+use crate::case::{Case, Input, Links, Urgency, still_held};
 use crate::connectors::Connectors;
-use crate::model::{Action, Call, CaseId, Clock, Done, Failure, Lane, Outcome, Target, Timestamp};
-use crate::store::{self, Store};
+use crate::model::{Action, Call, CaseId, Clock, Done, Failure, FailureKind, Lane, Outcome, Timestamp};
+use crate::store::{self, Queue, Store};
 
+use super::bells::Bells;
 use super::cases::{ApplyError, Cases};
 use super::clock::Ahead;
+use super::lines::{Hand, Lines, Meters, REST};
 use super::metrics::Metrics;
 use super::outages::Outages;
-use super::waiting::{earlier, until};
-
-/// Most calls of a lane in progress at the same time.
-fn width(lane: Lane) -> usize {
-    match lane {
-        Lane::VerificationRead | Lane::Identity => 8,
-        Lane::Mail | Lane::VerificationStart | Lane::Provisioning | Lane::Request | Lane::Emit => 4,
-    }
-}
-
-/// Delay before a call that could not begin is tried again.
-const REST: TimeDelta = TimeDelta::seconds(30);
+use super::waiting::earlier;
 
 /// Longest delay of an attempt, except by a policy. A later time was planned while the clock was wrong.
 const LATEST_ATTEMPT: TimeDelta = TimeDelta::minutes(75);
 /// Most planned calls that are checked at once.
 const LOOKED_AT: usize = 1_000;
-
-/// Calls in progress, and calls that could not begin and rest.
-#[derive(Debug, Default)]
-struct InHand {
-    calls: Mutex<BTreeMap<(CaseId, u32), Option<Timestamp>>>,
-}
-
-impl InHand {
-    /// Returns the number of calls in progress or at rest. Removes expired rests: a call that its case no longer needs
-    /// is forgotten.
-    fn count(&self, now: Timestamp) -> usize {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        // A rest that began while the clock was wrong is over too.
-        calls.retain(|_, rests_until| rests_until.is_none_or(|until| until > now && until <= now + REST));
-        calls.len()
-    }
-
-    fn take(&self, call: &(CaseId, u32)) -> bool {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        if calls.contains_key(call) {
-            return false;
-        }
-        calls.insert(call.clone(), None);
-        true
-    }
-
-    fn done(&self, call: &(CaseId, u32), rest_until: Option<Timestamp>) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        match rest_until {
-            Some(until) => calls.insert(call.clone(), Some(until)),
-            None => calls.remove(call),
-        };
-    }
-
-    fn resting(&self) -> Option<Timestamp> {
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.values().flatten().min().copied()
-    }
-}
-
-/// A call in progress. Dropping it releases the call; after a panic the call rests.
-struct Hand {
-    in_hand: Arc<InHand>,
-    call: (CaseId, u32),
-    rest_until: Option<Timestamp>,
-}
-
-impl Drop for Hand {
-    fn drop(&mut self) {
-        self.in_hand.done(&self.call, self.rest_until);
-    }
-}
 
 /// A handle on the outbox: the calls that cases request.
 #[derive(Debug, Clone)]
@@ -96,6 +35,8 @@ pub struct Outbox {
     pub(super) links: Links,
     pub(super) outages: Outages,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) bells: Arc<Bells>,
+    pub(super) meters: Arc<Meters>,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -106,55 +47,89 @@ impl Outbox {
 
     /// Runs the loop of one lane. On a stop it begins no call and waits for the calls in progress.
     pub(super) async fn work(self, lane: Lane) {
-        let mut applied = self.store.cases_applied();
         let mut stop = self.stop.clone();
-        let in_hand = Arc::new(InHand::default());
         let mut attempts = JoinSet::new();
-        let pace = Arc::new(Pace::default());
+        let lines =
+            Lines::new(lane, self.connectors.clone(), Arc::clone(&self.clock), Arc::clone(&self.meters));
         let mut ahead = Ahead::default();
         while !*stop.borrow() {
-            applied.mark_unchanged();
             while attempts.try_join_next().is_some() {}
             let now = self.now();
             if ahead.is_due(now) {
                 self.hasten_misplanned(lane, now).await;
             }
-            let free = width(lane).saturating_sub(attempts.len());
-            if free == 0 {
-                // All workers are busy: due calls wait until one ends.
-                tokio::select! {
-                    Some(_) = attempts.join_next() => {}
-                    _ = stop.changed() => {}
-                }
-                continue;
-            }
-            let mut began = false;
-            // Calls in progress or at rest may come first in the index; they must not hide the calls behind them.
-            let look = width(lane) * 4 + in_hand.count(now);
-            let next = match self.store.due_calls(lane, now, look) {
-                Ok((due, next)) => {
-                    for call in due.into_iter().filter(|call| in_hand.take(call)).take(free) {
-                        began = true;
-                        attempts.spawn(self.clone().attempt(call, Arc::clone(&in_hand), Arc::clone(&pace)));
-                    }
-                    next
-                }
+            let rested = lines.wake_rested(now).map(|at| at.max(now + TimeDelta::seconds(1)));
+            let next = match self.begin_due(lane, now, &lines, &mut attempts) {
+                Ok(next) => next,
                 Err(error) => {
                     tracing::error!(%error, "reading due calls failed");
-                    Some(now + TimeDelta::seconds(30))
+                    Some(now + REST)
                 }
             };
-            if began {
-                continue;
-            }
-            let next = earlier(next, in_hand.resting().map(|at| at.max(now + TimeDelta::seconds(1))));
-            let next = earlier(next, Some(ahead.next(now)));
+            let next = earlier(earlier(next, rested), Some(ahead.next(now))).unwrap_or(now + REST);
             tokio::select! {
-                () = until(&*self.clock, next, &mut applied, &mut stop) => {}
+                () = self.clock.sleep_until(next) => {}
+                () = self.bells.lane(lane).notified() => {}
                 Some(_) = attempts.join_next() => {}
+                _ = stop.changed() => {}
             }
         }
         while attempts.join_next().await.is_some() {}
+    }
+
+    /// Begins the due calls of a lane for which there is a place. Returns when the next one is due.
+    fn begin_due(
+        &self,
+        lane: Lane,
+        now: Timestamp,
+        lines: &Arc<Lines>,
+        attempts: &mut JoinSet<()>,
+    ) -> Result<Option<Timestamp>, store::Error> {
+        let queues = self.store.queues(lane)?;
+        let mut next = None;
+        for queues in queues.chunk_by(|one, other| one.system == other.system) {
+            let Some(system) = queues.first().map(|queue| queue.system.as_str()) else { continue };
+            if let Some(until) = self.outages.asked_to_wait(system) {
+                // A rest is short: a clock that is set back delays no call.
+                next = earlier(next, Some(until.min(now + REST)));
+                continue;
+            }
+            let (free, held) = lines.room(system);
+            // Without a place, the end of a call wakes the loop.
+            if free > 0 {
+                next = earlier(next, self.begin_at(queues, now, (free, held), lines, attempts)?);
+            }
+        }
+        Ok(next)
+    }
+
+    /// Begins due calls to one system.
+    fn begin_at(
+        &self,
+        queues: &[Queue],
+        now: Timestamp,
+        (free, held): (usize, usize),
+        lines: &Arc<Lines>,
+        attempts: &mut JoinSet<()>,
+    ) -> Result<Option<Timestamp>, store::Error> {
+        let mut waiting: [Vec<(CaseId, u32)>; Urgency::ALL.len()] = Default::default();
+        let mut next = None;
+        for queue in queues {
+            let (mut due, later) = self.store.due_in(queue, now, free + held)?;
+            due.retain(|call| !lines.has(call));
+            next = earlier(next, later.filter(|at| *at > now));
+            if let Some(class) = waiting.iter_mut().zip(Urgency::ALL).find(|(_, one)| *one == queue.urgency) {
+                *class.0 = due;
+            }
+        }
+        let Some(system) = queues.first().map(|queue| queue.system.as_str()) else { return Ok(next) };
+        loop {
+            match lines.take(system, &mut waiting, now) {
+                Ok(Some(hand)) => drop(attempts.spawn(self.clone().attempt(hand))),
+                Ok(None) => return Ok(next),
+                Err(at) => return Ok(earlier(next, Some(at))),
+            }
+        }
     }
 
     /// Corrects calls whose next attempt was planned while the clock was days ahead: their cases compute the due time.
@@ -171,37 +146,39 @@ impl Outbox {
         }
     }
 
-    async fn attempt(self, (id, number): (CaseId, u32), in_hand: Arc<InHand>, pace: Arc<Pace>) {
-        let rest_until = Some(self.now() + REST);
-        let mut hand = Hand { in_hand, call: (id.clone(), number), rest_until };
+    async fn attempt(self, mut hand: Hand) {
+        // After a panic the call rests.
+        hand.rest_until = Some(self.now() + REST);
+        let (id, number) = hand.call.clone();
         // Several cases may hold one account. Effects on it run one at a time, from the begin, at which a case reads
         // the holds of the others, to the end.
-        let wanted = self.store.case(&id).ok().flatten().and_then(|case| case.calls.get(&number).cloned());
-        if let Some(pending) = &wanted {
-            pace.wait(&self, pending.action.target()).await;
-            if *self.stop.borrow() {
-                return;
-            }
-        }
-        if let Some(pending) = &wanted
-            && let Some(until) = self.outages.asked_to_wait(&pending.action.target().to_string())
-        {
-            // A rest is short: a clock that is set back delays no call.
-            hand.rest_until = rest_until.map(|rest| rest.min(until));
-            return;
-        }
-        let _one_at_a_time = match wanted.as_ref().and_then(|pending| pending.action.hold()) {
-            Some(change) => Some(self.cases.locks().account(&change.snapshot.subject.person()).await),
+        let held = match self.held(&id, number, hand.lane()) {
+            Ok(held) => held,
+            Err(error) => return tracing::error!(case = %id, call = number, %error, "starting a call failed"),
+        };
+        let _one_at_a_time = match held {
+            Some(account) => Some(self.cases.locks().account(&account).await),
             None => None,
         };
         match self.begin(&id, number).await {
             Ok(Some(call)) => {
-                self.perform(&id, call).await;
+                self.perform(&id, call, &mut hand).await;
                 hand.rest_until = None;
             }
             Ok(None) => hand.rest_until = None,
             Err(error) => tracing::error!(case = %id, call = number, %error, "starting a call failed"),
         }
+    }
+
+    /// Returns the account on which a call places or lifts a hold. Only calls to identity providers do.
+    fn held(&self, id: &CaseId, number: u32, lane: Lane) -> Result<Option<String>, store::Error> {
+        if lane != Lane::Identity {
+            return Ok(None);
+        }
+        let case = self.store.case(id)?;
+        let pending = case.as_ref().and_then(|case| case.calls.get(&number));
+        let change = pending.and_then(|pending| pending.action.hold());
+        Ok(change.map(|change| change.snapshot.subject.person()))
     }
 
     /// Makes the attempt durable. Only the returned call may be performed.
@@ -214,11 +191,16 @@ impl Outbox {
         }
     }
 
-    async fn perform(&self, id: &CaseId, call: Call) {
+    async fn perform(&self, id: &CaseId, call: Call, hand: &mut Hand) {
         let (number, attempt, word) = (call.attempt.call.number, call.attempt.number, call.action.word());
         let mut outcome = match self.still_held(id, &call.action) {
             Ok(true) => Outcome::Done(Done::Kept),
-            Ok(false) => self.connectors.perform(&call).await,
+            Ok(false) => {
+                hand.request().await;
+                let outcome = self.connectors.perform(&call).await;
+                hand.answered(is_refusal(&outcome));
+                outcome
+            }
             Err(error) => {
                 tracing::error!(case = %id, action = word, %error, "reading holds failed; no hold is lifted");
                 Outcome::Failed(Failure::unavailable("reading the holds of other cases failed"))
@@ -261,49 +243,10 @@ fn call(case: &Case, number: u32) -> Option<Call> {
     case.call(number)
 }
 
-/// Spaces the calls of a lane to each rate-limited provider. The queue itself is durable: it is the due calls.
-#[derive(Debug, Default)]
-struct Pace {
-    next: Mutex<BTreeMap<String, Timestamp>>,
-}
-
-impl Pace {
-    /// Waits until a call to `target` may be made.
-    async fn wait(&self, outbox: &Outbox, target: Target<'_>) {
-        let pace = |name: &str| Some(outbox.connectors.verification.get(name)?.pace());
-        let per_second = match target {
-            Target::VerificationStart(name) => pace(name).map(|pace| pace.starts_per_second),
-            Target::VerificationRead(name) => pace(name).map(|pace| pace.reads_per_second),
-            Target::Mail
-            | Target::Identity(_)
-            | Target::System(_)
-            | Target::Endpoint(_)
-            | Target::Sink(_) => None,
-        };
-        let Some(per_second) = per_second else { return };
-        let at = self.turn(target.name(), per_second, outbox.now(), width(target.lane()));
-        if at > outbox.now() {
-            let mut stop = outbox.stop.clone();
-            tokio::select! {
-                () = outbox.clock.sleep_until(at) => {}
-                _ = stop.wait_for(|stop| *stop) => {}
-            }
-        }
-    }
-
-    /// Returns when the next call to a provider may be made, and reserves it; the following one comes a gap later.
-    fn turn(&self, provider: &str, per_second: f64, now: Timestamp, waiting: usize) -> Timestamp {
-        #[expect(clippy::cast_possible_truncation, reason = "a second in microseconds")]
-        let gap = TimeDelta::microseconds((1_000_000.0 / per_second.max(0.001)) as i64);
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back must not block the lane for that time.
-        let latest = now + gap * i32::try_from(waiting).unwrap_or(i32::MAX);
-        let at = match next.get(provider).copied() {
-            Some(next) if next <= latest => next.max(now),
-            Some(_) => now + gap,
-            None => now,
-        };
-        next.insert(provider.to_owned(), at + gap);
-        at
+/// Returns whether an outcome shows that a system is busy or not available.
+fn is_refusal(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed(failure) => failure.outage && failure.kind == FailureKind::Unavailable,
+        Outcome::Done(_) => false,
     }
 }

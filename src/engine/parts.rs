@@ -10,6 +10,7 @@ use crate::model::Clock;
 use crate::rollout::Rollout;
 use crate::store::{self, Requests, Store};
 
+use super::bells::Bells;
 use super::capabilities::Capabilities;
 use super::cases::{self, Cases};
 use super::decision_log::DecisionLog;
@@ -79,7 +80,8 @@ impl Parts {
         let limits = Limits::open(&shared.store, shared.clock())?;
         let outages =
             Outages::open(shared.store.clone(), shared.clock(), connectors.clone(), shared.metrics())?;
-        let cases = shared.cases(&limits, &outages, &health);
+        let bells = Arc::new(Bells::default());
+        let cases = shared.cases(&limits, &outages, &health, &bells);
         let inbox =
             Inbox { store: shared.store.clone(), requests: requests.clone(), metrics: shared.metrics() };
         let poller = Poller::new(inbox.clone(), shared.store.clone(), shared.clock(), shared.metrics());
@@ -95,8 +97,8 @@ impl Parts {
             sources: sources.clone(),
         };
         Ok(Self {
-            timers: shared.timers(&cases, &outages, &health),
-            outbox: shared.outbox(&cases, &outages, stop),
+            timers: shared.timers(&cases, &outages, &health, &bells),
+            outbox: shared.outbox(&cases, &outages, &bells, stop),
             hooks: Hooks {
                 connectors: connectors.clone(),
                 clock: shared.clock(),
@@ -108,7 +110,7 @@ impl Parts {
             dry_runs: shared.dry_runs(&cases, &sources, &intake, &explanations),
             migrations: shared.migrations(&cases),
             operators: shared.operators(&cases),
-            status: shared.status(&outages, &poller, health),
+            status: shared.status(&outages, &poller, health, &bells),
             limits,
             outages,
             cases,
@@ -133,7 +135,7 @@ impl Shared {
         Arc::clone(&self.metrics)
     }
 
-    fn cases(&self, limits: &Limits, outages: &Outages, health: &Arc<Health>) -> Cases {
+    fn cases(&self, limits: &Limits, outages: &Outages, health: &Arc<Health>, bells: &Arc<Bells>) -> Cases {
         Cases::new(cases::Uses {
             settings: self.settings.clone(),
             links: self.links.clone(),
@@ -146,10 +148,11 @@ impl Shared {
             outages: outages.clone(),
             metrics: self.metrics(),
             health: Arc::clone(health),
+            bells: Arc::clone(bells),
         })
     }
 
-    fn timers(&self, cases: &Cases, outages: &Outages, health: &Arc<Health>) -> Timers {
+    fn timers(&self, cases: &Cases, outages: &Outages, health: &Arc<Health>, bells: &Arc<Bells>) -> Timers {
         Timers {
             cases: cases.clone(),
             outages: outages.clone(),
@@ -158,10 +161,17 @@ impl Shared {
             requests: self.requests.clone(),
             health: Arc::clone(health),
             metrics: self.metrics(),
+            bells: Arc::clone(bells),
         }
     }
 
-    fn outbox(&self, cases: &Cases, outages: &Outages, stop: &watch::Sender<bool>) -> Outbox {
+    fn outbox(
+        &self,
+        cases: &Cases,
+        outages: &Outages,
+        bells: &Arc<Bells>,
+        stop: &watch::Sender<bool>,
+    ) -> Outbox {
         Outbox {
             cases: cases.clone(),
             store: self.store.clone(),
@@ -170,6 +180,8 @@ impl Shared {
             links: self.links.clone(),
             outages: outages.clone(),
             metrics: self.metrics(),
+            bells: Arc::clone(bells),
+            meters: Arc::default(),
             stop: stop.subscribe(),
         }
     }
@@ -265,7 +277,7 @@ impl Shared {
         }
     }
 
-    fn status(&self, outages: &Outages, poller: &Poller, health: Arc<Health>) -> Status {
+    fn status(&self, outages: &Outages, poller: &Poller, health: Arc<Health>, bells: &Arc<Bells>) -> Status {
         Status {
             store: self.store.clone(),
             clock: self.clock(),
@@ -274,6 +286,7 @@ impl Shared {
             poller: poller.clone(),
             metrics: self.metrics(),
             health,
+            bells: Arc::clone(bells),
         }
     }
 }

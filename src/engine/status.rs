@@ -8,6 +8,7 @@ use crate::model::Clock;
 use crate::rollout::Rollout;
 use crate::store::{self, Store};
 
+use super::bells::Bells;
 use super::health::Health;
 use super::metrics::{Counted, Metrics};
 use super::outages::Outages;
@@ -23,6 +24,7 @@ pub struct Status {
     pub(super) poller: Poller,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
+    pub(super) bells: Arc<Bells>,
 }
 
 impl Status {
@@ -52,7 +54,11 @@ impl Status {
             }
             self.health.progressed(self.clock.now());
         }
-        self.health.waker_age(self.clock.now()) <= within
+        let alive = self.health.waker_age(self.clock.now()) <= within;
+        if !alive {
+            self.bells.ring_waker();
+        }
+        alive
     }
 
     /// Returns one line for `systemctl status`.

@@ -11,12 +11,13 @@ use crate::case::Input;
 use crate::model::{CaseId, Clock, Timestamp};
 use crate::store::{self, CaseFilter, Requests, Store};
 
+use super::bells::Bells;
 use super::cases::{ApplyError, Cases};
 use super::health::Health;
 use super::jumps::{Beat, Time};
 use super::metrics::Metrics;
 use super::outages::Outages;
-use super::waiting::{earlier, until};
+use super::waiting::earlier;
 
 /// Longest rest of a case that cannot be woken.
 const LONGEST_REST: TimeDelta = TimeDelta::seconds(30);
@@ -40,6 +41,7 @@ pub struct Timers {
     pub(super) requests: Requests,
     pub(super) health: Arc<Health>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) bells: Arc<Bells>,
 }
 
 impl Timers {
@@ -79,7 +81,6 @@ impl Timers {
 
     /// Runs the loop that wakes cases.
     pub(super) async fn wake_cases(self, mut stop: watch::Receiver<bool>) {
-        let mut applied = self.store.cases_applied();
         // A case that cannot be woken stays first in the index; it must not keep the loop busy, nor hide the cases
         // behind it.
         let mut resting: BTreeMap<CaseId, Timestamp> = BTreeMap::new();
@@ -88,15 +89,14 @@ impl Timers {
         // Marks that identify repeated events are kept for weeks, not forever.
         let mut forget_at = self.now() + TimeDelta::hours(1);
         while !*stop.borrow() {
-            applied.mark_unchanged();
+            self.bells.look();
             let now = self.now();
             match beat.look(now, self.clock.steady()) {
                 Time::Fine => {}
                 Time::Suspect => {
                     tracing::warn!("the clock jumped forward; deadlines wait until it is stable");
-                    let soon = Some(now + TimeDelta::seconds(10));
                     self.health.waker_alive(now);
-                    until(&*self.clock, soon, &mut applied, &mut stop).await;
+                    self.sleep(now + TimeDelta::seconds(10), &mut stop).await;
                     continue;
                 }
                 Time::SetBack(by) => {
@@ -136,12 +136,19 @@ impl Timers {
                     None
                 }
             };
-            let heartbeat = Some(now + TimeDelta::seconds(10));
-            let next = match quiet_until.take() {
-                Some(quiet) => Some(quiet),
-                None => earlier(next, heartbeat),
-            };
-            until(&*self.clock, next, &mut applied, &mut stop).await;
+            let heartbeat = now + TimeDelta::seconds(10);
+            let next = quiet_until.take().unwrap_or_else(|| next.map_or(heartbeat, |at| at.min(heartbeat)));
+            self.sleep(next, &mut stop).await;
+        }
+    }
+
+    /// Waits until a time, an earlier due time of a case, or a stop.
+    async fn sleep(&self, until: Timestamp, stop: &mut watch::Receiver<bool>) {
+        self.bells.plan(until);
+        tokio::select! {
+            () = self.clock.sleep_until(until) => {}
+            () = self.bells.waker() => {}
+            _ = stop.changed() => {}
         }
     }
 
@@ -149,7 +156,7 @@ impl Timers {
     async fn wake_all(&self, due: Vec<CaseId>, resting: &mut BTreeMap<CaseId, Timestamp>) {
         let mut woken = futures::stream::iter(due)
             .map(|id| async { (self.cases.apply(&id, Input::Wake).await, id) })
-            .buffer_unordered(8);
+            .buffer_unordered(AT_ONCE);
         while let Some((result, id)) = woken.next().await {
             match result {
                 Ok(_) => {}

@@ -10,6 +10,7 @@
 //! | `front` | what an unauthenticated client can hold or send |
 //! | `full_disk` | a full disk |
 //! | `http` | permissions of the HTTP interface |
+//! | `lanes` | how many calls a system gets at once, how fast, and in which order |
 //! | `links` | links to and in the policy tree |
 //! | `limits` | rate limits of clients |
 //! | `loss` | a store with lost data |
@@ -27,7 +28,7 @@
 //! | `shadow` | shadow policies beside a live one |
 //! | `standing` | the active revision of a policy that is removed, restored, renamed or loses its tests |
 //! | `stranded` | a name that open cases need is removed from the configuration |
-//! | `systemd` | notifications to systemd |
+//! | `systemd` | notifications to systemd, and sockets from it |
 //! | `toys` | providers outside of the program |
 //! | `trust` | another person's proof admits no one |
 //! | `watch` | data for monitoring |
@@ -47,6 +48,7 @@ mod explain_try;
 mod front;
 mod full_disk;
 mod http;
+mod lanes;
 mod limits;
 mod links;
 mod loss;

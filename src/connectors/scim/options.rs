@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Scim, Settings};
 use crate::config::SecretSource;
-use crate::connectors::options::{self, Site, Target};
+use crate::connectors::options::{self, CallsPerSecond, Site, Target};
 use crate::model::Span;
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -24,6 +24,10 @@ pub struct Options {
     #[serde(default = "default_consistency")]
     #[schemars(with = "String")]
     pub consistency: Span,
+    /// Calls per second that the system allows. proofd makes at most as many, and as many at once as use them fully.
+    #[serde(default)]
+    #[schemars(with = "Option<f64>", range(min = 0.0001, max = 10_000.0))]
+    pub calls_per_second: Option<CallsPerSecond>,
 }
 
 fn default_consistency() -> Span {
@@ -33,6 +37,10 @@ fn default_consistency() -> Span {
 impl options::Options for Options {
     fn secrets(&self) -> Vec<(String, &SecretSource)> {
         vec![("token".to_owned(), &self.token)]
+    }
+
+    fn calls_per_second(&self) -> Option<CallsPerSecond> {
+        self.calls_per_second
     }
 
     fn addresses(&self) -> Vec<Target> {

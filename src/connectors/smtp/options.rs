@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{Settings, Smtp};
 use crate::config::{self, SecretSource};
-use crate::connectors::options::{self, Site, Target};
+use crate::connectors::options::{self, CallsPerSecond, Site, Target};
 
 /// The mail server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -22,11 +22,19 @@ pub struct Options {
     pub password: Option<SecretSource>,
     /// `Example IAM <iam@example.com>`.
     pub from: String,
+    /// Calls per second that the system allows. proofd makes at most as many, and as many at once as use them fully.
+    #[serde(default)]
+    #[schemars(with = "Option<f64>", range(min = 0.0001, max = 10_000.0))]
+    pub calls_per_second: Option<CallsPerSecond>,
 }
 
 impl options::Options for Options {
     fn secrets(&self) -> Vec<(String, &SecretSource)> {
         self.password.iter().map(|password| ("password".to_owned(), password)).collect()
+    }
+
+    fn calls_per_second(&self) -> Option<CallsPerSecond> {
+        self.calls_per_second
     }
 
     fn addresses(&self) -> Vec<Target> {

@@ -113,6 +113,7 @@ impl Others {
             systems: SYSTEMS.map(|name| (name.to_owned(), wire(name) as _)).into(),
             endpoints: ENDPOINTS.map(|name| (name.to_owned(), wire(name) as _)).into(),
             sinks: [(SINK.to_owned(), wire(SINK) as _)].into(),
+            ..Connectors::default()
         }
     }
 }
