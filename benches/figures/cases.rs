@@ -115,9 +115,7 @@ async fn registrations(count: usize) -> Option<Took> {
         }
     };
     if tokio::time::timeout(PATIENCE, worked).await.is_err() {
-        let log = daemon.log();
-        let end: Vec<_> = log.lines().rev().filter(|line| !line.contains("case opened")).take(3).collect();
-        println!("  not all of {count} cases ended; the daemon said last: {end:#?}");
+        println!("  not all of {count} cases ended; the end of the daemon's log:\n{}", daemon.log());
         post.abort();
         return None;
     }
@@ -141,8 +139,33 @@ async fn live(town: Arc<Town>, who: Applicant, letter: oneshot::Receiver<String>
     let link = letter.await.unwrap();
     match who.press(&town, &link).await.unwrap() {
         Led::Vendor { execution } => who.prove(&town, &execution, Script::default()).unwrap(),
-        Led::Page(status, _) => panic!("the link led to a page: {status}"),
+        // The session was not ready within the patience of a page. It shows when to look again; so does the person.
+        Led::Page(status, text) => match again(&town, &who, &link).await {
+            Some(execution) => who.prove(&town, &execution, Script::default()).unwrap(),
+            None => panic!("the link led to a page: {status} {}", said(&text)),
+        },
     }
+}
+
+/// The words of a page's main part.
+fn said(page: &str) -> String {
+    let main = page.split_once("<main").map_or(page, |(_, main)| main);
+    main.split('<')
+        .filter_map(|part| part.split_once('>'))
+        .map(|(_, text)| text.trim())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Presses again until the vendor's session is there.
+async fn again(town: &Arc<Town>, who: &Applicant, link: &str) -> Option<String> {
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if let Ok(Led::Vendor { execution }) = who.press(town, link).await {
+            return Some(execution);
+        }
+    }
+    None
 }
 
 /// Passes each person the link in their mail.

@@ -12,13 +12,18 @@
 //! | `peers` | the same flow as a policy of the daemon |
 //! | `cases` | whole registrations, and how their cost grows |
 //! | `nowhere` | events that lead nowhere: CPU, disk, memory, explanations |
+//! | `waiting` | waiting cases: memory, disk, start, listings; and the rebuild of the state |
+//! | `timers` | timers that are due at one instant; a slow system with a limit |
+//! | `sweep` | a sweep over a population |
+//! | `built` | a store of waiting cases, built without sockets |
 //! | `past` | back-test of an edited policy over 100,000 recorded events |
 //! | `policies` | many small policies: memory, start, reload |
 //! | `start` | start-up, idle memory, size |
 //! | `stored` | the store alone, with many waiting cases |
 //! | `process` | resource usage of a process |
 //!
-//! `cargo bench -- intake` prints one part. The binary starts itself again as the ceiling.
+//! `cargo bench -- intake` prints one part; `--full` measures the largest sizes too, which takes much longer. The binary
+//! starts itself again as the ceiling.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -27,6 +32,7 @@
     reason = "a measurement that cannot be made says so by failing, and figures are printed"
 )]
 
+mod built;
 mod cases;
 mod ceiling;
 mod daemon;
@@ -40,6 +46,9 @@ mod policies;
 mod process;
 mod start;
 mod stored;
+mod sweep;
+mod timers;
+mod waiting;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -69,6 +78,16 @@ fn main() {
     }
     if wanted("policies") {
         runtime.block_on(policies::print());
+    }
+    let full = std::env::args().any(|word| word == "--full");
+    if wanted("waiting") || wanted("rebuild") {
+        runtime.block_on(waiting::print(full, wanted("waiting"), wanted("rebuild")));
+    }
+    if wanted("timers") {
+        runtime.block_on(timers::print(full));
+    }
+    if wanted("sweep") {
+        runtime.block_on(sweep::print(full));
     }
     if wanted("past") {
         runtime.block_on(past::print());

@@ -246,6 +246,21 @@ fn user(id: &str, at: Timestamp) -> Subject {
     .into()
 }
 
+/// The opening of a case by its event.
+pub fn opening(
+    policy: &Arc<Policy>,
+    terms: &Terms,
+    event: Event,
+    subject: Subject,
+    at: Timestamp,
+) -> Changed {
+    let mut recorder =
+        Recorder { policy, terms, outside: Outside::default(), now: at, case: None, changed: Vec::new() };
+    let key = subject.id.clone();
+    recorder.decide(Cause::Opening(Opening { subject, by: OpenedBy::Event(event), key }));
+    recorder.changed.remove(0)
+}
+
 /// One case from its event to its end: the person answers at once and passes.
 fn case_of(
     policy: &Arc<Policy>,

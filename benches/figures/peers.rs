@@ -14,7 +14,7 @@ use axum::serve::ListenerExt as _;
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::daemon::{Daemon, SOURCES};
+use crate::daemon::{Daemon, SOURCES, Setup};
 use crate::{flow, median, process};
 
 const ROUNDS: usize = 3;
@@ -92,7 +92,9 @@ async fn run() -> Option<(Duration, Duration, usize)> {
     let here = format!("http://{}", listener.local_addr().unwrap());
     let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
     let serving = tokio::spawn(axum::serve(listener, router.with_state(Arc::clone(&peer))).into_future());
-    let daemon = Daemon::with(1, Some((&here, POLICY))).await;
+    let peer_options = format!("url: {here}");
+    let setup = Setup { policy: Some(POLICY), peer: Some(&peer_options), ..Setup::default() };
+    let daemon = Daemon::with(1, setup).await;
     peer.daemon.set(daemon.address.clone()).unwrap();
     let (journal, before, began) = (daemon.journal().0, process::cpu(daemon.child.id()), Instant::now());
     let turns = Arc::new(Semaphore::new(AT_ONCE));
