@@ -260,10 +260,20 @@ pub(super) fn is_case(key: &[u8]) -> bool {
     key.first() == Some(&(Kind::Case as u8))
 }
 
-/// Returns whether a key follows the progress of one case, which it names, and lasts no longer than it.
+/// Returns whether a key follows the progress of one case and names it: no other case has this key.
 pub(super) fn is_fleeting(key: &[u8]) -> bool {
-    const KINDS: [Kind; 7] =
-        [Kind::Wake, Kind::Call, Kind::Begun, Kind::Open, Kind::Subject, Kind::Hold, Kind::Echo];
+    const KINDS: [Kind; 10] = [
+        Kind::Wake,
+        Kind::Call,
+        Kind::Begun,
+        Kind::Open,
+        Kind::Subject,
+        Kind::Listing,
+        Kind::ListingOfPolicy,
+        Kind::ListingOfState,
+        Kind::Hold,
+        Kind::Echo,
+    ];
     key.first().is_some_and(|first| KINDS.iter().any(|kind| *first == *kind as u8))
 }
 
