@@ -48,6 +48,7 @@ pub async fn fill(dir: &Path, count: usize, opened_at: impl Fn(usize) -> Timesta
                 at,
                 verdicts: vec![said],
                 people: Vec::new(),
+                named: Vec::new(),
             });
             opened.cases.push(past::opening(&policy, terms, event, subject, at));
         }

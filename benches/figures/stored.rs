@@ -144,8 +144,13 @@ fn opened(number: i64) -> Commit {
     case.calls.insert(1, pending);
     let notes = vec![Note::Opened { by: "event".to_owned() }, Note::StepBegan { verb: "verify".to_owned() }];
     let verdict = PolicyVerdict::new(&case.policy, &case.revision, Verdict::Opened, case.id.to_string());
-    let consumed =
-        Consumed { key: event(number).key, at: at(number), verdicts: vec![verdict], people: Vec::new() };
+    let consumed = Consumed {
+        key: event(number).key,
+        at: at(number),
+        verdicts: vec![verdict],
+        people: Vec::new(),
+        named: Vec::new(),
+    };
     let entries = entries(number, 0, notes);
     let changed = Changed { case, entries, effects: Vec::new(), at: at(number), recorded: None };
     Commit { cases: vec![changed], consumed: vec![consumed], ..Commit::default() }
