@@ -6,9 +6,10 @@
 //! needs no extra space on a full disk. A group of commits costs one more `fdatasync`.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::disk::Disk;
 use super::journal::{self, Head};
 use super::{Act, Error, Options};
 use crate::model::Timestamp;
@@ -108,7 +109,7 @@ fn parse(bytes: &[u8]) -> Option<Mark> {
 /// Writes the mark.
 #[derive(Debug)]
 pub(super) struct Marker {
-    file: File,
+    file: Disk,
     mark: Mark,
     second: bool,
     options: Options,
@@ -133,7 +134,7 @@ impl Marker {
                 false
             }
         };
-        let file = File::options().write(true).open(&path).map_err(Error::io(doing()))?;
+        let file = Disk::open(&path).map_err(Error::io(doing()))?;
         let mut marker = Self { file, mark, second: !newest_is_second, options };
         for _ in 0..2 {
             marker.write().map_err(Error::io(doing()))?;
@@ -151,9 +152,8 @@ impl Marker {
 
     fn write(&mut self) -> io::Result<()> {
         self.options.before(Act::Mark)?;
-        self.file.seek(SeekFrom::Start(if self.second { SLOT } else { 0 }))?;
-        self.file.write_all(&build(&self.mark))?;
-        self.file.sync_data()?;
+        self.file.write(if self.second { SLOT } else { 0 }, &build(&self.mark))?;
+        self.file.sync()?;
         self.second = !self.second;
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `handle` | an open store, as other rooms hold it |
 //! | `error` | errors |
+//! | `disk` | changes of files that must survive a power cut |
 //! | `directory` | the lock, the secret, and the paths of a store's parts |
 //! | `commit` | content of a commit, and of any record |
 //! | `shape` | the versioned format of all stored data |
@@ -40,6 +41,7 @@ mod codec;
 mod commit;
 mod committer;
 mod directory;
+mod disk;
 mod error;
 mod handle;
 mod history;
@@ -72,6 +74,7 @@ pub use commit::{
     StoredRevision, SweepChange, SweepPart, SweepRun, SweepState, Waiting, kept_for,
 };
 pub use directory::secret;
+pub use disk::{Change, Observer, observe};
 pub use error::Error;
 pub use handle::Store;
 pub use idempotency::{Requests, to_its_end};

@@ -7,16 +7,17 @@ mod repair;
 mod segment;
 mod tail;
 
+pub(super) use super::disk::{sync_dir, write_whole};
 pub use frame::Chain;
 pub use frame::Head;
 pub(super) use repair::{Repair, repair};
 pub(super) use segment::{End, Piece, path as segment_path, read};
 pub(super) use tail::settle;
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::disk::Disk;
 use super::error::no_room;
 use super::{Act, Error, Options};
 use pack::Packer;
@@ -26,7 +27,7 @@ use pack::Packer;
 pub(super) struct Journal {
     dir: PathBuf,
     options: Options,
-    file: File,
+    file: Disk,
     segment: u64,
     packer: Packer,
     length: u64,
@@ -62,7 +63,7 @@ impl Journal {
             Some((before, _)) => (before + 1, segment::create(dir, before + 1, end.next, end.chain)?),
             None => (1, segment::create(dir, 1, end.next, end.chain)?),
         };
-        let file = append(dir, segment)?;
+        let file = open(dir, segment)?;
         Ok(Self {
             dir: dir.to_owned(),
             options,
@@ -85,12 +86,12 @@ impl Journal {
             bytes = self.frame(records)?;
         }
         let write = Act::Write { segment: self.segment, at: self.length, bytes: bytes.len() as u64 };
-        if let Err(error) = self.options.before(write).and_then(|()| self.file.write_all(&bytes)) {
+        if let Err(error) = self.options.before(write).and_then(|()| self.file.write(self.length, &bytes)) {
             return Err(self.take_back(&error));
         }
         self.options
             .before(Act::Sync { segment: self.segment })
-            .and_then(|()| self.file.sync_data())
+            .and_then(|()| self.file.sync())
             .map_err(|error| Refusal::Broken(format!("syncing the journal: {error}")))?;
         self.length += bytes.len() as u64;
         self.next += records.len() as u64;
@@ -134,7 +135,7 @@ impl Journal {
         self.packer = Packer::default();
         let segment = self.segment + 1;
         let opened = segment::create(&self.dir, segment, self.next, self.chain)
-            .and_then(|length| Ok((length, append(&self.dir, segment)?)));
+            .and_then(|length| Ok((length, open(&self.dir, segment)?)));
         match opened {
             Ok((length, file)) => {
                 self.file = file;
@@ -148,39 +149,7 @@ impl Journal {
     }
 }
 
-fn append(dir: &Path, segment: u64) -> Result<File, Error> {
+fn open(dir: &Path, segment: u64) -> Result<Disk, Error> {
     let path = segment::path(dir, segment);
-    File::options().append(true).open(&path).map_err(Error::io(format!("opening {}", path.display())))
-}
-
-/// Makes the names in a directory durable.
-pub(super) fn sync_dir(dir: &Path) -> Result<(), Error> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(Error::io(format!("syncing the directory {}", dir.display())))
-}
-
-/// Writes a file atomically: to a temporary file that is synced and renamed, with its name synced.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let beside = path.with_extension("tmp");
-    let write = || -> io::Result<()> {
-        let mut file = private().open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    write().map_err(Error::io(format!("writing {}", path.display())))?;
-    path.parent().map_or(Ok(()), sync_dir)
-}
-
-/// Returns options for a file that only the owner can read: store files contain personal data.
-fn private() -> std::fs::OpenOptions {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options
+    Disk::open(&path).map_err(Error::io(format!("opening {}", path.display())))
 }

@@ -2,11 +2,11 @@
 //! covered by the mark are rewritten. After a failed sync the system may report pages as written that are not on disk.
 //! Only rewriting and syncing them proves that they are.
 
-use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io;
 use std::path::Path;
 
 use super::segment::{self, End};
+use crate::store::disk::Disk;
 use crate::store::{Act, Error, Options};
 
 /// Makes the end durable. `synced` is the segment and length that are known to be durable. Without it, the whole last
@@ -45,14 +45,13 @@ fn renew(
     whole: u64,
     options: &Options,
 ) -> io::Result<()> {
-    let mut file = File::options().write(true).open(path)?;
+    let file = Disk::open(path)?;
     let place = |offset: u64| usize::try_from(offset).map_err(io::Error::other);
     options.before(Act::Write { segment, at: start, bytes: whole - start })?;
-    file.seek(SeekFrom::Start(start))?;
-    file.write_all(bytes.get(place(start)?..place(whole)?).unwrap_or_default())?;
+    file.write(start, bytes.get(place(start)?..place(whole)?).unwrap_or_default())?;
     file.set_len(whole)?;
     options.before(Act::Sync { segment })?;
-    file.sync_all()
+    file.sync()
 }
 
 /// Returns an unused name: the same offset may be torn more than once.
