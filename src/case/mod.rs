@@ -24,6 +24,7 @@
 //! | `judge` | translates a vendor's proof into a policy outcome |
 //! | `deciding` | who may decide: teams, persons, refusals |
 //! | `quarantine` | stops a case whose stored history is damaged |
+//! | `possibly_performed` | calls of a store that was restored from a backup |
 //! | `reviewing`, `grace`, `stuck` | reviews; adverse effects in grace; permanent failures |
 //! | `waiting`, `overheard`, `recheck`, `outage_credit` | waits for events or times; events before a wait; rereading the person; time given back after outages |
 //! | `doing`, `held`, `holding`, `echo`, `evidence` | effects; stored holds; placing and lifting; events caused by own effects; who made a change |
@@ -63,6 +64,7 @@ mod order;
 mod outage_credit;
 mod overheard;
 mod paying;
+mod possibly_performed;
 mod quarantine;
 mod recheck;
 mod recorded;
@@ -91,6 +93,7 @@ pub use opening::{
     Decidable, Found, Offered, Stopped, applicant, case_key, concerns, decidable, found, known_as,
     look_again_at, no_case, objection, offer, offer_enforced, opened_by, still_held,
 };
+pub use possibly_performed::possibly_performed;
 pub use quarantine::quarantine;
 pub use recorded::{Cause, Facts, Recorded};
 pub use session::{is_returned, moved_on, reading};

@@ -21,6 +21,9 @@ pub enum Error {
     NothingLost,
     #[error("the journal has no damaged records; there is nothing to salvage")]
     NothingDamaged,
+    /// A backup, an export or their place cannot be used.
+    #[error("{0}")]
+    Backup(String),
     #[error("the store is closed")]
     Closed,
     #[error("another process has this store open: {0}")]

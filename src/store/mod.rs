@@ -31,18 +31,23 @@
 //! | `rebuild` | builds sled from the journal |
 //! | `verify` | compares the journal with the state |
 //! | `salvage` | repairs a store without its damaged records |
+//! | `backup` | backups of an open or closed store; restoring them |
+//! | `export` | a store as JSON Lines, and back |
 //! | `reserve` | reserved space for a full disk |
 //! | `room` | free space, and refusals when it runs low |
 //! | `thread` | starts a thread |
+//! | `outside` | data of backups and exports |
 //! | `options` | sizes, and the hooks that tests replace |
 
 mod asked;
+mod backup;
 mod codec;
 mod commit;
 mod committer;
 mod directory;
 mod disk;
 mod error;
+mod export;
 mod handle;
 mod history;
 mod idempotency;
@@ -53,6 +58,7 @@ mod loss;
 mod mark;
 mod opening;
 mod options;
+mod outside;
 mod projection;
 mod pruning;
 mod reads;
@@ -68,6 +74,7 @@ mod thread;
 mod values;
 mod verify;
 
+pub use backup::{BackedUp, Restored, backup, restore, verify_backup};
 pub use commit::{
     About, AcceptedLoss, Answer, Asked, AskedAbout, AskedOf, Changed, Class, Commit, Consumed, Deferred,
     Enrolled, Examined, FirstSeen, Holding, Inputs, Keyed, Loss, PolicyDeed, PolicyOrder, PolicyVerdict,
@@ -76,6 +83,7 @@ pub use commit::{
 pub use directory::secret;
 pub use disk::{Change, Observer, observe};
 pub use error::Error;
+pub use export::{Exported, export, import};
 pub use handle::Store;
 pub use idempotency::{Requests, to_its_end};
 pub use journal::Head;

@@ -16,7 +16,7 @@ const BYTES: u64 = 1 << 30;
 /// Runs at a start, once the store is open. Failed removals are retried at the next start.
 pub(super) fn prune(dir: &Path, now: Timestamp) {
     let journal = journal_dir(dir);
-    for name in ["salvage.scratch", "verify.scratch"] {
+    for name in ["salvage.scratch", "verify.scratch", "restore.scratch"] {
         if let Err(error) = clear(&dir.join(name)) {
             tracing::warn!(%error, "removing the files of an interrupted command failed");
         }

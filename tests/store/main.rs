@@ -3,6 +3,8 @@
 //! | file | what |
 //! |---|---|
 //! | `asked` | finding the decisions of policies |
+//! | `backup` | backups of an open and a closed store, and stores made of them |
+//! | `backup_export` | exports as JSON Lines, and stores made of them |
 //! | `damage` | broken files |
 //! | `end` | detection of the journal's end: the high-water mark, a torn end, a failed sync |
 //! | `full_disk` | a full disk |
@@ -22,6 +24,8 @@
 )]
 
 mod asked;
+mod backup;
+mod backup_export;
 mod damage;
 #[path = "../world/disk.rs"]
 mod disk;

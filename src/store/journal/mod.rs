@@ -11,7 +11,7 @@ pub(super) use super::disk::{sync_dir, write_whole};
 pub use frame::Chain;
 pub use frame::Head;
 pub(super) use repair::{Repair, repair};
-pub(super) use segment::{End, Piece, path as segment_path, read};
+pub(super) use segment::{End, Piece, numbers, path as segment_path, read, read_bytes};
 pub(super) use tail::settle;
 
 use std::io;
@@ -97,6 +97,20 @@ impl Journal {
         self.next += records.len() as u64;
         self.chain = frame::chain(&bytes);
         Ok(first)
+    }
+
+    /// Continues after lost records, up to `last`: a gap stands for them.
+    pub(super) fn skip(&mut self, last: u64) -> Result<(), Refusal> {
+        self.packer = Packer::default();
+        let after = frame::chain(&last.to_be_bytes());
+        let gap = frame::build_gap(&frame::Gap { first: self.next, last, before: self.chain, after });
+        self.file
+            .write(self.length, &gap)
+            .and_then(|()| self.file.sync())
+            .map_err(|error| Refusal::Broken(format!("writing the journal: {error}")))?;
+        self.length += gap.len() as u64;
+        (self.next, self.chain) = (last + 1, after);
+        Ok(())
     }
 
     /// Returns the synced end.

@@ -143,6 +143,19 @@ fn read_segment(
 ) -> Result<u64, Error> {
     let path = path(dir, number);
     let bytes = std::fs::read(&path).map_err(Error::io(format!("reading {}", path.display())))?;
+    read_bytes(&path, number, &bytes, last, end, visit)
+}
+
+/// Reads the bytes of a segment that follows `end`; returns the bytes of a torn end, which only the last segment may
+/// have. `path` is for errors.
+pub(in crate::store) fn read_bytes(
+    path: &Path,
+    number: u64,
+    bytes: &[u8],
+    last: bool,
+    end: &mut End,
+    visit: &mut Visit<'_>,
+) -> Result<u64, Error> {
     let damaged = |next: u64, offset: usize, what: &str| {
         Error::Damaged(format!(
             "{} is damaged at byte {offset}: record {next}, {what}; {RESTORE}",
@@ -204,7 +217,7 @@ fn read_segment(
 }
 
 /// Returns the numbers of the existing segments, in order.
-pub(super) fn numbers(dir: &Path) -> Result<Vec<u64>, Error> {
+pub(in crate::store) fn numbers(dir: &Path) -> Result<Vec<u64>, Error> {
     let doing = || format!("listing {}", dir.display());
     let mut numbers = Vec::new();
     let entries = match std::fs::read_dir(dir) {

@@ -77,6 +77,14 @@ pub(in crate::store) fn part<T: DeserializeOwned>(sequence: u64, line: &[u8]) ->
     Ok(part.commit)
 }
 
+/// Returns a line in this version's format.
+pub(in crate::store) fn renewed(sequence: u64, line: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
+    if version(line) == Some(VERSION) {
+        return Ok(Cow::Borrowed(line));
+    }
+    encode(&decode(sequence, line)?).map(Cow::Owned)
+}
+
 fn unreadable(sequence: u64) -> Error {
     Error::Damaged(format!("reading record {sequence} of the journal failed"))
 }

@@ -18,6 +18,7 @@
 //! | `state` | data that only the state holds |
 //! | `line` | a record of the journal |
 //! | `page` | the part of a commit that back-tests read |
+//! | `outside` | manifests of backups, lines of exports |
 //! | `old` | converts records of earlier versions to this one |
 
 mod call;
@@ -27,6 +28,7 @@ mod commit;
 mod entry;
 mod line;
 mod old;
+mod outside;
 pub mod page;
 mod person;
 #[cfg(test)]
@@ -36,7 +38,7 @@ mod policy;
 mod state;
 mod table;
 
-pub(super) use line::{decode, encode, part};
+pub(super) use line::{decode, encode, part, renewed};
 pub(super) use state::{state_of, state_word};
 pub(super) use table::{By, Member};
 
