@@ -11,6 +11,7 @@
 //! | `kill` | a process that is killed during commits |
 //! | `loss` | lost data is refused until a person accepts the loss |
 //! | `model` | random commits compared with a plain map |
+//! | `power`, `power_disk` | power cuts: what was not synced is dropped, torn or reordered |
 //! | `reads` | queries find committed data |
 //! | `salvage` | damage in the middle, and the cases that it touches |
 //! | `search` | lists and searches of cases |
@@ -34,6 +35,8 @@ mod full_disk;
 mod kill;
 mod loss;
 mod model;
+mod power;
+mod power_disk;
 mod reads;
 mod salvage;
 mod search;
