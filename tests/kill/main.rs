@@ -5,6 +5,7 @@
 //! | file | what |
 //! |---|---|
 //! | `campaign` | the kills |
+//! | `backups` | backups under load, and stores made of them |
 //! | `lives` | the people |
 //! | `evidence` | the records of a run: the simulators' ledger, the journal, logs |
 //! | `invariants` | the invariants of the evidence, one function each |
@@ -17,6 +18,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod backups;
 mod campaign;
 mod evidence;
 mod invariants;
