@@ -47,7 +47,7 @@ pub(super) struct Source {
 }
 
 /// The file: the version first, and a hash of the rest.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ManifestFile {
     pub(super) format: u32,
     pub(super) sha256: String,
@@ -55,7 +55,7 @@ pub(super) struct ManifestFile {
 }
 
 /// What every version of the file has.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ManifestVersion {
     pub(super) format: u32,
 }
@@ -76,7 +76,7 @@ pub(super) struct Header {
 }
 
 /// What the first line has in every version.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ExportVersion {
     pub(super) format: u32,
     pub(super) shapes: u32,
@@ -89,18 +89,18 @@ pub(super) struct Lost {
     pub(super) last: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct LostLine {
     pub(super) lost: Lost,
 }
 
 /// The last line.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct EndLine {
     pub(super) end: End,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct End {
     /// The sequence of the last record.
     pub(super) records: u64,
