@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -216,18 +218,51 @@ pub async fn print() {
         std::env::var("STORED_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
     println!("\nThe store alone: {count} waiting cases, three commits each");
     let dir = daemon::directory();
-    let dir = dir.path();
-    let own = std::process::id();
+    let (dir, own) = (dir.path(), std::process::id());
     let (store, _) = Store::open(dir, at(0)).unwrap();
     let none = process::resident(own);
+    fill(&store, count).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    println!("  settled: {:.0} MiB resident, {none:.0} MiB before", process::resident(own));
+    disk(dir, count, "as written");
+    let began = Instant::now();
+    store.rewrite_state().await.unwrap();
+    println!("  rewritten in {:.1} s", began.elapsed().as_secs_f64());
+    disk(dir, count, "rewritten");
+    store.close().await.unwrap();
+    drop(store);
+    let began = Instant::now();
+    let (store, _) = Store::open(dir, at(0)).unwrap();
+    println!(
+        "  opened again in {:.2} s, {:.0} MiB resident",
+        began.elapsed().as_secs_f64(),
+        process::resident(own)
+    );
+    reads(&store, count);
+    store.close().await.unwrap();
+    drop(store);
+    std::fs::remove_dir_all(dir.join("state")).unwrap();
     let (began, before) = (Instant::now(), process::cpu(own));
-    let next = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    drop(Store::open(dir, at(0)).unwrap());
+    println!(
+        "  rebuilt in {:.1} s ({:.3} ms of CPU a case), {:.0} MiB resident",
+        began.elapsed().as_secs_f64(),
+        (process::cpu(own) - before).as_secs_f64() * 1e3 / count as f64,
+        process::resident(own)
+    );
+    disk(dir, count, "rebuilt");
+}
+
+/// Opens cases and lets them wait.
+async fn fill(store: &Store, count: usize) {
+    let (began, before) = (Instant::now(), process::cpu(std::process::id()));
+    let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..AT_ONCE {
-        let (store, next) = (store.clone(), std::sync::Arc::clone(&next));
+        let (store, next) = (store.clone(), Arc::clone(&next));
         tasks.spawn(async move {
             loop {
-                let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= count {
                     return;
                 }
@@ -239,37 +274,21 @@ pub async fn print() {
         });
     }
     tasks.join_all().await;
-    let took = began.elapsed().as_secs_f64();
-    let cpu = (process::cpu(own) - before).as_secs_f64() * 1e3 / count as f64;
+    let cpu = (process::cpu(std::process::id()) - before).as_secs_f64() * 1e3 / count as f64;
     println!(
-        "  opened: {:>8.0} cases/s, {cpu:.3} ms of CPU each, {:.0} MiB resident at the end",
-        count as f64 / took,
-        process::resident(own)
+        "  opened: {:.0} cases/s, {cpu:.3} ms of CPU each, {:.0} MiB resident at the end",
+        count as f64 / began.elapsed().as_secs_f64(),
+        process::resident(std::process::id())
     );
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    println!("  settled: {:.0} MiB resident, {none:.0} MiB before", process::resident(own));
-    let disk = |what: &str| {
-        println!(
-            "  {what}: {:.0} bytes of disk a case: journal {:.0}, state {:.0}",
-            (bytes(&dir.join("journal")) + bytes(&dir.join("state"))) / count as f64,
-            bytes(&dir.join("journal")) / count as f64,
-            bytes(&dir.join("state")) / count as f64
-        )
-    };
-    disk("as written");
-    let began = Instant::now();
-    store.rewrite_state().await.unwrap();
-    println!("  rewritten in {:.1} s", began.elapsed().as_secs_f64());
-    disk("rewritten");
-    store.close().await.unwrap();
-    drop(store);
-    let began = Instant::now();
-    let (store, _) = Store::open(dir, at(0)).unwrap();
-    println!(
-        "  opened again in {:.2} s, {:.0} MiB resident",
-        began.elapsed().as_secs_f64(),
-        process::resident(own)
-    );
+}
+
+fn disk(dir: &Path, count: usize, what: &str) {
+    let each = |part: &str| bytes(&dir.join(part)) / count as f64;
+    let (journal, state) = (each("journal"), each("state"));
+    println!("  {what}: {:.0} bytes of disk a case: journal {journal:.0}, state {state:.0}", journal + state);
+}
+
+fn reads(store: &Store, count: usize) {
     let timed = |what: &str, work: &dyn Fn(usize)| {
         let mut times: Vec<Duration> = Vec::new();
         for number in 0..500 {
@@ -282,21 +301,7 @@ pub async fn print() {
     };
     timed("list page of 50", &|_| drop(store.cases(&CaseFilter::default(), None, 50).unwrap()));
     timed("a cold case", &|number| {
-        let id = case((number * 7919 % count) as i64).id;
-        assert!(store.case(&id).unwrap().is_some());
+        assert!(store.case(&case((number * 7919 % count) as i64).id).unwrap().is_some());
     });
     timed("due cases", &|_| drop(store.due_cases(at(0), 10).unwrap()));
-    store.close().await.unwrap();
-    drop(store);
-    std::fs::remove_dir_all(dir.join("state")).unwrap();
-    let (began, before) = (Instant::now(), process::cpu(own));
-    let (store, _) = Store::open(dir, at(0)).unwrap();
-    println!(
-        "  rebuilt in {:.1} s ({:.3} ms of CPU a case), {:.0} MiB resident",
-        began.elapsed().as_secs_f64(),
-        (process::cpu(own) - before).as_secs_f64() * 1e3 / count as f64,
-        process::resident(own)
-    );
-    drop(store);
-    disk("rebuilt");
 }
