@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proofd::simulate::onelogin::Crowd;
 use serde_json::{Value, json};
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, SOURCES};
 use crate::{load, median, process};
 
 const POLICIES: usize = 1_000;
@@ -50,12 +50,12 @@ async fn measured(what: &str, kind: Kind, events: usize) {
     for first in (0..events - 1).step_by(BATCH) {
         let numbers = first..(first + BATCH).min(events - 1);
         let batch = numbers.map(|number| event(kind, &people[number % people.len()], number)).collect();
-        send(&http, &daemon, kind, batch).await;
+        send(&http, &daemon, kind, first / BATCH, batch).await;
         if first % (events / 20 / BATCH * BATCH).max(BATCH) == 0 {
             most = most.max(process::resident(process));
         }
     }
-    send(&http, &daemon, kind, vec![event(kind, last, events)]).await;
+    send(&http, &daemon, kind, 0, vec![event(kind, last, events)]).await;
     let (one, other) = match kind {
         Kind::SignIn => ("&policy=looks-0", "&policy=looks-3"),
         Kind::Applicant => ("&policy=applicant-looks-0", "&policy=applicant-looks-3"),
@@ -95,7 +95,8 @@ async fn measured(what: &str, kind: Kind, events: usize) {
     }
 }
 
-async fn send(http: &reqwest::Client, daemon: &Daemon, kind: Kind, events: Vec<Value>) {
+/// Sends a request. Requests are limited per token: `turn` chooses one.
+async fn send(http: &reqwest::Client, daemon: &Daemon, kind: Kind, turn: usize, events: Vec<Value>) {
     let address = &daemon.address;
     let request = match kind {
         Kind::SignIn => http
@@ -104,7 +105,7 @@ async fn send(http: &reqwest::Client, daemon: &Daemon, kind: Kind, events: Vec<V
             .header("content-type", "application/json"),
         Kind::Applicant => http
             .post(format!("http://{address}/v1/events"))
-            .header("authorization", "Bearer t-admin-of-the-bench")
+            .header("authorization", format!("Bearer t-source-of-the-bench-{}", turn % SOURCES))
             .header("content-type", "application/cloudevents-batch+json"),
     };
     let answer = request.body(Value::from(events).to_string()).send().await.unwrap();
@@ -153,7 +154,7 @@ fn event(kind: Kind, person: &str, number: usize) -> Value {
         }
         Kind::Applicant => json!({
             "specversion": "1.0", "id": format!("{number}"), "source": "/bench", "time": at.to_rfc3339(),
-            "type": "com.example.signed_in", "subject": format!("applicant/{person}"),
+            "type": "com.example.signed_in", "subject": person, "subjecttype": "applicant",
             "data": {
                 "id": person, "email": format!("{person}@example.com"), "first_name": "Maria",
                 "last_name": format!("Musterfrau {person}"), "level": number * 31 % 60,

@@ -1,15 +1,18 @@
 //! Many small policies: memory, start, and the reload of one that changed while events arrive.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, SOURCES};
 use crate::{median, process};
 
 const ROUNDS: usize = 5;
+
+/// The next unused id of an event.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 pub async fn print() {
     println!("\nSmall policies, each with an event type, two clauses and a step");
@@ -48,7 +51,7 @@ async fn measured(count: usize) -> f64 {
         .unwrap();
         let written = Instant::now();
         while daemon.title(&format!("waits-{}", count / 2)).await != title {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         within.push(written.elapsed().as_secs_f64() * 1e3);
         // The rest of the reload, and the next edit is seen alone.
@@ -84,18 +87,23 @@ impl Events {
         let sending = tokio::spawn(async move {
             let http = reqwest::Client::builder().no_proxy().build().unwrap();
             let mut latencies = Vec::new();
+            // Requests are limited per token.
+            let mut tokens = (0..SOURCES).cycle();
             while !stopped.load(Ordering::Relaxed) {
                 let event = json!({
-                    "specversion": "1.0", "id": format!("{:?}", Instant::now()), "source": "/bench",
-                    "type": "com.example.unheard", "subject": "applicant/a1", "data": {"id": "a1"}
+                    "specversion": "1.0", "id": NEXT.fetch_add(1, Ordering::Relaxed).to_string(),
+                    "source": "/bench", "type": "com.example.kind0", "subject": "a1",
+                    "subjecttype": "applicant", "data": {"email": "a1@example.com", "level": 1}
                 });
+                let token = tokens.next().unwrap_or_default();
                 let begun = Instant::now();
                 let answer = http
                     .post(&url)
-                    .header("authorization", "Bearer t-admin-of-the-bench")
+                    .header("authorization", format!("Bearer t-source-of-the-bench-{token}"))
                     .header("content-type", "application/cloudevents+json")
                     .body(event.to_string());
-                assert!(answer.send().await.unwrap().status().is_success());
+                let answer = answer.send().await.unwrap();
+                assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
                 latencies.push(begun.elapsed().as_secs_f64() * 1e3);
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
