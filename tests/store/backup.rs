@@ -138,7 +138,9 @@ async fn older() -> (tempfile::TempDir, PathBuf, PathBuf) {
 #[tokio::test]
 async fn a_changed_truncated_or_newer_backup_is_refused_and_restores_to_nothing() {
     let (dir, origin, whole) = older().await;
-    let harms: [(&str, fn(&Path), &str); 9] = [
+    /// What is done to a backup, how, and a part of the error.
+    type Harm = (&'static str, fn(&Path), &'static str);
+    let harms: [Harm; 9] = [
         ("a flipped bit", |backup| flip(&backup.join("segments/000003.log")), "was changed"),
         ("a cut segment", |backup| cut(&backup.join("segments/000003.log")), "is truncated"),
         ("a cut end", |backup| cut(&files(backup).pop().unwrap().0), "is truncated"),
