@@ -6,7 +6,7 @@
 
 use chrono::TimeDelta;
 
-use super::state::{Case, Echo, HeardAs};
+use super::state::{Case, Echo, RecordedEvent};
 use crate::model::{
     Action, CaseId, Done, Event, EventType, FailureKind, IdentityChange, Origin, Outcome, Timestamp,
 };
@@ -105,7 +105,7 @@ impl Case {
         let Some(echo) = nearest else { return false };
         if !echo.heard.iter().any(|heard| heard.key == event.key) {
             let (kind, name) = (event.kind.to_string(), name(event).to_owned());
-            echo.heard.push(HeardAs { key: event.key.clone(), kind, name });
+            echo.heard.push(RecordedEvent { key: event.key.clone(), kind, name });
         }
         true
     }
@@ -160,7 +160,7 @@ impl Echo {
     }
 }
 
-impl HeardAs {
+impl RecordedEvent {
     /// Returns whether this event excludes `event` as a second event of the same effect.
     fn stands_for(&self, event: &Event) -> bool {
         let shut = |kind: &str| SHUT.contains(&kind);

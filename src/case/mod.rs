@@ -98,8 +98,8 @@ pub use quarantine::quarantine;
 pub use recorded::{Cause, Facts, Recorded};
 pub use session::{is_returned, moved_on, reading};
 pub use state::{
-    Case, Echo, HeardAs, Held, Hold, InGrace, Overheard, Pending, Placed, Purpose, Reviewing, State, Stretch,
-    Stuck, Verifying, Waiting, Whose,
+    Case, EarlierEvent, Echo, Held, Hold, InGrace, Pending, Placed, Purpose, RecordedEvent, Reviewing, State,
+    Stretch, Stuck, Verifying, Waiting, Whose,
 };
 pub use urgency::Urgency;
 

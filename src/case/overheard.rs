@@ -8,7 +8,7 @@
 
 use chrono::TimeDelta;
 
-use super::state::{Case, Overheard, Purpose, State, Stretch};
+use super::state::{Case, EarlierEvent, Purpose, State, Stretch};
 use super::transition::Transition;
 use crate::model::{Action, Event, EventType};
 use crate::policy::Policy;
@@ -56,15 +56,15 @@ impl Transition<'_> {
         let known = stretch.events.iter().any(|kept| kept.key == event.key);
         if !known && stretch.events.len() < MOST {
             let (key, kind, also) = (event.key.clone(), event.kind.clone(), event.also.clone());
-            stretch.events.push(Overheard { key, kind, also });
+            stretch.events.push(EarlierEvent { key, kind, also });
         }
         !known
     }
 
     /// Returns whether the awaited event was kept already, and removes it: it ends one wait.
-    pub fn has_overheard(&mut self, awaited: &EventType) -> bool {
+    pub fn consume_earlier_event(&mut self, awaited: &EventType) -> bool {
         let Some(stretch) = &mut self.case.stretch else { return false };
-        let is = |kept: &Overheard| kept.kind == *awaited || kept.also.contains(awaited);
+        let is = |kept: &EarlierEvent| kept.kind == *awaited || kept.also.contains(awaited);
         let Some(place) = stretch.events.iter().position(is) else { return false };
         stretch.events.remove(place);
         true

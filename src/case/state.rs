@@ -85,12 +85,12 @@ pub struct Case {
 pub struct Stretch {
     /// When its first effect began.
     pub since: Timestamp,
-    pub events: Vec<Overheard>,
+    pub events: Vec<EarlierEvent>,
 }
 
 /// An event that a later wait may name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Overheard {
+pub struct EarlierEvent {
     pub key: String,
     pub kind: EventType,
     pub also: Vec<EventType>,
@@ -208,12 +208,12 @@ pub struct Echo {
     pub silent: bool,
     /// Received events that this effect caused.
     #[serde(default)]
-    pub heard: Vec<HeardAs>,
+    pub heard: Vec<RecordedEvent>,
 }
 
 /// An event that an own effect caused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeardAs {
+pub struct RecordedEvent {
     pub key: String,
     pub kind: String,
     /// Its most specific name.

@@ -14,7 +14,7 @@ impl Transition<'_> {
     pub fn begin_wait(&mut self, step: &Step, wait: &Wait) -> Result<Entered, Trouble> {
         let now = self.now();
         if let Wait::For { event, .. } = wait
-            && self.has_overheard(event)
+            && self.consume_earlier_event(event)
         {
             let next = self.branch(step.index, WaitOutcome::Happened.word())?;
             self.wait_ended(step.index, WaitOutcome::Happened);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::table::{choice, record, words, wrapped};
 use crate::case::state::{Acting, Assignee};
 use crate::case::{
-    Case, Decision, Echo, HeardAs, Held, Hold, InGrace, Overheard, Pending, Placed, Purpose, Reviewing,
-    State, Stretch, Stuck, Verifying, Waiting, Whose,
+    Case, Decision, EarlierEvent, Echo, Held, Hold, InGrace, Pending, Placed, Purpose, RecordedEvent,
+    Reviewing, State, Stretch, Stuck, Verifying, Waiting, Whose,
 };
 use crate::model::{
     Action, Actor, CaseId, EffectKind, Event, EventType, Fields, Session, Subject, Timestamp,
@@ -51,10 +51,10 @@ record! { "case": Case {
 
 record! { "stretch": Stretch {
     "since" => since: Timestamp,
-    "events" => events: Vec<Overheard>,
+    "events" => events: Vec<EarlierEvent>,
 } }
 
-record! { "overheard": Overheard {
+record! { "overheard": EarlierEvent {
     "key" => key: String,
     "kind" => kind: EventType,
     "also" => also: Vec<EventType>,
@@ -121,10 +121,10 @@ record! { "echo": Echo {
     "from" => from: Timestamp,
     "until" => until: Option<Timestamp>,
     "silent" => silent: bool,
-    "heard" => heard: Vec<HeardAs>,
+    "heard" => heard: Vec<RecordedEvent>,
 } }
 
-record! { "heard_as": HeardAs {
+record! { "heard_as": RecordedEvent {
     "key" => key: String,
     "kind" => kind: String,
     "name" => name: String,
