@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_salvage_of_an_earlier_version_restored_is_an_entry_of_the_log() {
+    fn a_salvage_of_an_earlier_version_restores_log_entries() {
         let dir = tempfile::tempdir().unwrap();
         let state = State::open(&dir.path().join("state")).unwrap();
         let mut draft = Draft::new(&state);

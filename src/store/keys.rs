@@ -426,7 +426,7 @@ mod tests {
     use crate::model::Timestamp;
 
     #[test]
-    fn keys_order_as_what_they_spell() {
+    fn keys_sort_like_their_parts() {
         let texts = |a: &str, b: &str| Key::new(Kind::Open).text(a).text(b).end();
         let ordered =
             [texts("", "z"), texts("a", "z"), texts("a\0", "a"), texts("a\0b", ""), texts("aa", "")];

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_slot_counts_and_a_torn_one_leaves_the_other() {
+    fn the_newer_slot_is_used_and_a_torn_one_is_ignored() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(dir.path()).unwrap(), Found::Missing);
         let mut marker = Marker::open(dir.path(), mark(1), Options::default()).unwrap();

@@ -90,7 +90,7 @@ mod tests {
     use crate::model::Timestamp;
 
     #[test]
-    fn three_are_kept_for_ninety_days_and_no_more_than_a_gibibyte() {
+    fn pruning_keeps_three_files_within_90_days_and_one_gibibyte() {
         let now = Timestamp::UNIX_EPOCH + TimeDelta::days(1_000);
         // Bytes of each, ages in days, and the ages of removed ones.
         for (bytes, ages, gone) in [

@@ -113,7 +113,7 @@ async fn each_answer_is_kept_as_long_as_its_kind_and_the_last_ones_for_good() {
 }
 
 #[tokio::test]
-async fn more_than_one_look_of_the_pruning() {
+async fn pruning_continues_after_its_first_batch() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     let asked = |number: i64, verdict: &str| Asked {
@@ -142,7 +142,7 @@ async fn more_than_one_look_of_the_pruning() {
 }
 
 #[tokio::test]
-async fn the_nearest_before_a_time_and_the_values_lie_with_the_person() {
+async fn the_last_verdict_before_a_time_is_found_by_person() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     let about = SubjectRef { source: String::new(), kind: SubjectKind::User, id: "somebody-else".to_owned() };

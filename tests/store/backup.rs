@@ -257,7 +257,7 @@ async fn an_interrupted_run_leaves_the_earlier_backup_and_the_next_one_completes
 }
 
 #[tokio::test]
-async fn a_segment_that_was_rewritten_is_copied_anew_and_its_old_content_is_removed() {
+async fn a_rewritten_segment_replaces_its_copy_in_the_backup() {
     let (dir, origin, backup) = older().await;
     let whole = store::backup(&origin, &backup, at(0)).unwrap();
     // Renamed over itself, as a redaction that changed nothing.
@@ -412,7 +412,7 @@ fn check_doubt(store: &Store) {
 }
 
 #[tokio::test]
-async fn a_store_that_is_rolled_back_behind_its_mark_is_still_refused() {
+async fn a_store_rolled_back_behind_its_mark_is_refused() {
     let (dir, origin, backup) = older().await;
     let place = dir.path().join("place");
     let restored = store::restore(&backup, &place, at(1), "test", None).unwrap();

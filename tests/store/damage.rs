@@ -26,7 +26,7 @@ fn without_state(dir: &Path) {
 }
 
 #[tokio::test]
-async fn damage_before_the_end_is_an_error_with_its_place_and_changes_nothing() {
+async fn damage_before_the_end_is_an_error_with_its_position() {
     let dir = tempfile::tempdir().unwrap();
     let offsets = filled(dir.path(), 4).await;
     let whole = std::fs::read(dir.path().join(LAST)).unwrap();
@@ -80,7 +80,7 @@ fn noise(seed: u64, length: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_broken_state_is_made_anew_from_the_journal() {
+async fn a_damaged_state_is_rebuilt_from_the_journal() {
     let origin = tempfile::tempdir().unwrap();
     let (store, _) = open(origin.path());
     for number in 0..40 {
@@ -135,7 +135,7 @@ async fn a_broken_state_is_made_anew_from_the_journal() {
 }
 
 #[tokio::test]
-async fn verify_names_what_differs_and_changes_nothing() {
+async fn verify_reports_each_difference_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();
     filled(dir.path(), 3).await;
@@ -202,7 +202,7 @@ async fn a_failed_write_or_sync_ends_the_store_and_acknowledges_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_events_and_lets_cases_go_on() {
+async fn a_full_disk_refuses_events_while_cases_continue() {
     let dir = tempfile::tempdir().unwrap();
     let full = Arc::new(AtomicBool::new(false));
     let reserve = dir.path().join("reserve");

@@ -56,7 +56,7 @@ async fn an_end_torn_at_any_byte_behind_the_mark_is_cut_and_the_older_frames_sta
 }
 
 #[tokio::test]
-async fn a_flipped_bit_behind_the_mark_costs_that_frame_only_and_leaves_a_copy() {
+async fn a_flipped_bit_after_the_mark_cuts_only_that_frame_and_keeps_a_copy() {
     let dir = tempfile::tempdir().unwrap();
     let start = unacknowledged(dir.path(), 3).await;
     let whole = std::fs::read(dir.path().join(LAST)).unwrap();
@@ -128,7 +128,7 @@ async fn a_flipped_bit_or_a_cut_in_an_acknowledged_last_frame_is_damage() {
 }
 
 #[tokio::test]
-async fn a_mark_that_is_torn_or_gone_is_written_anew_where_the_state_proves_the_end() {
+async fn a_damaged_mark_is_rewritten_if_the_state_proves_the_end() {
     for (harm, bytes) in [("gone", None), ("empty", Some(0)), ("half", Some(4096)), ("short", Some(4100))] {
         let dir = tempfile::tempdir().unwrap();
         filled(dir.path(), 3).await;
@@ -183,7 +183,7 @@ impl Disk {
 }
 
 #[tokio::test]
-async fn after_a_failed_sync_the_end_is_on_the_disk_before_anything_is_appended() {
+async fn the_end_is_synced_again_after_a_failed_sync() {
     // With the existing mark, with a missing mark, and with a second failure during the repair.
     for mark in ["kept", "gone", "again"] {
         let dir = tempfile::tempdir().unwrap();

@@ -37,7 +37,7 @@ async fn send_until_refused(store: &Store) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_runs_full_closes_the_intake_before_anything_fails_and_opens_it_again() {
+async fn a_nearly_full_disk_closes_the_intake_until_there_is_space() {
     let Some(disk) = Disk::mount(112) else { return };
     let dir = disk.at.join("store");
     let ballast = disk.at.join("ballast");
@@ -94,7 +94,7 @@ async fn a_disk_that_runs_full_closes_the_intake_before_anything_fails_and_opens
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_cannot_open_for_lack_of_space_says_so_and_opens_later() {
+async fn a_store_without_disk_space_fails_to_open_and_opens_later() {
     let Some(disk) = Disk::mount(40) else { return };
     let dir = disk.at.join("store");
     let (store, _) = open(&dir).unwrap();

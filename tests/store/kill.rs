@@ -83,7 +83,7 @@ fn every_commit_that_was_acknowledged_survives_a_kill() {
 }
 
 #[test]
-fn a_disk_that_cannot_sync_ends_the_process_with_70_and_what_was_acknowledged_is_there() {
+fn a_failed_sync_ends_the_process_with_70_and_loses_no_acknowledged_commit() {
     let dir = tempfile::tempdir().unwrap();
     let child = start(dir.path(), 0, Some("1"));
     let output = child.wait_with_output().unwrap();

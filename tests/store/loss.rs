@@ -208,7 +208,7 @@ fn files(dir: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_loss_is_refused_with_what_is_missing_and_accepted_only_by_a_person() {
+async fn each_loss_is_refused_until_a_person_accepts_it() {
     let [origin, older, other] = stores().await;
     for (name, harm, words, lost) in WAYS {
         let dir = tempfile::tempdir().unwrap();
@@ -277,7 +277,7 @@ async fn a_removed_segment_is_refused_wherever_it_was() {
 }
 
 #[tokio::test]
-async fn a_store_whose_making_was_interrupted_is_made() {
+async fn an_interrupted_creation_of_a_store_is_completed() {
     // The files after a crash at each step of creating a store.
     let made = tempfile::tempdir().unwrap();
     drop(open(made.path()));
@@ -298,7 +298,7 @@ async fn a_store_whose_making_was_interrupted_is_made() {
 }
 
 #[tokio::test]
-async fn a_head_that_was_kept_elsewhere_proves_that_the_journal_still_holds_it() {
+async fn a_saved_head_is_verified_against_the_journal() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     let mut heads = Vec::new();

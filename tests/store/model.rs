@@ -252,7 +252,7 @@ impl Model {
 }
 
 #[test]
-fn the_store_says_what_a_map_says() {
+fn the_store_matches_a_model() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&steps(), |steps| {

@@ -193,7 +193,7 @@ fn check_backup(root: &Path, backed_up: Option<u64>) -> Result<(), String> {
 }
 
 #[test]
-fn after_a_power_cut_at_any_point_every_acknowledged_commit_is_there_and_the_store_opens() {
+fn a_power_cut_loses_no_acknowledged_commit() {
     let seed = setting("PROOFD_SEED", 0x5eed);
     let cuts = usize::try_from(setting("PROOFD_CUTS", CUTS as u64)).unwrap();
     let (mut random, mut acked, mut steps) = (Random::new(seed), 0, 0);
@@ -215,7 +215,7 @@ fn after_a_power_cut_at_any_point_every_acknowledged_commit_is_there_and_the_sto
 }
 
 #[test]
-fn a_disk_that_only_pretends_to_sync_is_noticed() {
+fn the_power_cut_test_detects_a_disk_that_ignores_syncs() {
     let run = record(7);
     for lie in [Lie::Journal, Lie::Names] {
         let mut random = Random::new(11);

@@ -18,7 +18,7 @@ use proofd::store::{
 };
 
 #[tokio::test]
-async fn a_case_is_found_by_everything_that_names_it_until_it_closes() {
+async fn each_index_finds_a_case_until_it_closes() {
     let dir = tempfile::tempdir().unwrap();
     let (store, opened) = open(dir.path());
     assert_eq!(opened.rebuilt, None);
@@ -58,7 +58,7 @@ async fn a_case_is_found_by_everything_that_names_it_until_it_closes() {
 }
 
 #[tokio::test]
-async fn due_calls_and_cases_come_earliest_first_with_the_time_of_the_next() {
+async fn due_calls_and_cases_are_sorted_with_the_time_of_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     for (name, due) in [("c", 30), ("a", 10), ("b", 20), ("z", 10)] {
@@ -123,7 +123,7 @@ async fn cases_are_listed_newest_first_in_pages() {
 }
 
 #[tokio::test]
-async fn an_event_is_taken_in_once_whatever_brings_it() {
+async fn an_event_is_received_once_from_all_channels() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     let mut exact = event("exact", 1);
@@ -165,7 +165,7 @@ async fn an_event_is_taken_in_once_whatever_brings_it() {
 }
 
 #[tokio::test]
-async fn small_things_are_kept_over_a_restart_and_a_rebuild() {
+async fn revisions_cursors_and_enrolments_survive_a_restart_and_a_rebuild() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     let stored = StoredRevision {
@@ -213,7 +213,7 @@ async fn small_things_are_kept_over_a_restart_and_a_rebuild() {
 }
 
 #[tokio::test]
-async fn a_second_opening_is_told_that_the_store_is_open() {
+async fn a_second_open_fails_with_the_store_is_open() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     assert!(matches!(Store::open(dir.path(), at(0)), Err(Error::Locked(_))));
@@ -225,7 +225,7 @@ async fn a_second_opening_is_told_that_the_store_is_open() {
 }
 
 #[tokio::test]
-async fn a_lost_secret_is_an_error_and_not_a_new_secret() {
+async fn a_missing_secret_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     std::fs::remove_file(dir.path().join("secret")).unwrap();
@@ -290,7 +290,7 @@ async fn a_held_case_is_counted_as_such() {
 }
 
 #[tokio::test]
-async fn the_history_is_read_in_order_and_can_be_given_up() {
+async fn the_history_is_read_in_order_and_can_be_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     // More than the reader threads hold at once.

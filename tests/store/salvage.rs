@@ -106,7 +106,7 @@ async fn salvaged(dir: &Path, cases: usize, touched: &[&str], what: &str) -> Sal
 }
 
 #[tokio::test]
-async fn one_flipped_bit_is_turned_back_and_no_case_is_quarantined() {
+async fn one_flipped_bit_is_repaired_without_quarantine() {
     let origin = tempfile::tempdir().unwrap();
     let offsets = filled(origin.path(), 4).await;
     let whole = std::fs::read(origin.path().join(LAST)).unwrap();
@@ -137,7 +137,7 @@ async fn one_flipped_bit_is_turned_back_and_no_case_is_quarantined() {
 }
 
 #[tokio::test]
-async fn a_mended_last_frame_that_nothing_proves_quarantines_its_case() {
+async fn an_unproved_repair_of_the_last_frame_quarantines_its_case() {
     for keep_state in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         let offsets = filled(dir.path(), 3).await;
@@ -158,7 +158,7 @@ async fn a_mended_last_frame_that_nothing_proves_quarantines_its_case() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_mended_is_taken_from_the_state() {
+async fn salvage_restores_unreadable_records_from_the_state() {
     let dir = tempfile::tempdir().unwrap();
     let offsets = apart(dir.path(), 4).await;
     overwrite(dir.path(), offsets[1]);
@@ -169,7 +169,7 @@ async fn what_cannot_be_mended_is_taken_from_the_state() {
 }
 
 #[tokio::test]
-async fn without_the_state_every_case_that_may_be_touched_is_quarantined() {
+async fn salvage_without_a_state_quarantines_all_possibly_affected_cases() {
     let dir = tempfile::tempdir().unwrap();
     let offsets = apart(dir.path(), 4).await;
     overwrite(dir.path(), offsets[1]);
@@ -200,7 +200,7 @@ async fn a_missing_segment_and_a_damaged_head_are_salvaged() {
 }
 
 #[tokio::test]
-async fn a_damaged_end_that_was_acknowledged_is_salvaged() {
+async fn salvage_repairs_a_damaged_acknowledged_end() {
     for cut in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let offsets = apart(dir.path(), 4).await;
@@ -232,7 +232,7 @@ fn later(id: &str, number: u64) -> Commit {
 }
 
 #[tokio::test]
-async fn only_cases_with_a_hole_or_without_a_later_record_may_be_touched() {
+async fn only_cases_with_missing_records_are_quarantined() {
     let origin = tempfile::tempdir().unwrap();
     let dir = origin.path();
     let mut offsets = Vec::new();
@@ -271,7 +271,7 @@ async fn only_cases_with_a_hole_or_without_a_later_record_may_be_touched() {
 }
 
 #[tokio::test]
-async fn a_death_at_any_act_of_a_salvage_leaves_the_old_store_or_the_new_one() {
+async fn a_crash_during_salvage_leaves_the_old_or_the_new_store() {
     let origin = tempfile::tempdir().unwrap();
     let offsets = apart(origin.path(), 4).await;
     overwrite(origin.path(), offsets[1]);
@@ -317,7 +317,7 @@ async fn a_death_at_any_act_of_a_salvage_leaves_the_old_store_or_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_second_salvage_leaves_alone_what_the_first_one_quarantined() {
+async fn a_second_salvage_keeps_the_quarantine_of_the_first() {
     let dir = tempfile::tempdir().unwrap();
     let mut offsets = Vec::new();
     for commit in [later("c0", 1), later("c0", 2), later("c0", 3)] {

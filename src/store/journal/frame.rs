@@ -201,7 +201,7 @@ mod tests {
     use super::{Gap, build, build_gap, mend, parse, parse_gap};
 
     #[test]
-    fn every_turned_bit_of_a_frame_is_found_and_two_are_not() {
+    fn one_flipped_bit_of_a_frame_is_repaired_and_two_are_not() {
         let frame = build(7, [3; 16], b"what was written, in some bytes").unwrap();
         let mut more = frame.clone();
         more.extend(build(8, super::chain(&frame), b"another").unwrap());

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mended_last_frame_is_proved_by_the_end_or_not_at_all() {
+    fn a_repaired_last_frame_is_accepted_only_if_the_mark_proves_it() {
         let dir = tempfile::tempdir().unwrap();
         let (whole, places, end) = plain(dir.path());
         let mut harmed = whole.clone();

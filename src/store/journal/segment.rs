@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_of_a_version_that_did_not_pack_is_read_and_gone_on_with_beside_it() {
+    fn an_unpacked_journal_is_read_and_continued_in_a_new_segment() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         create(dir, 1, 1, Chain::default()).unwrap();
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_read_back_over_starts_segments_and_writes_that_were_taken_back() {
+    fn packed_frames_are_read_back_after_restarts_rotations_and_undone_writes() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let full = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_says_something_else_is_an_error_with_its_number() {
+    fn an_unreadable_record_is_an_error_with_its_number() {
         for (line, word) in [
             (r#"{"v":6,"new":1}"#, "version 6"),
             (r#"{"v":1,"commit":{}}"#, "versions 2 to 5"),

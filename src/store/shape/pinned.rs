@@ -107,7 +107,7 @@ fn every_shape_is_written_as_its_version_says() {
 }
 
 #[test]
-fn an_event_that_no_policy_was_asked_about_costs_its_key_and_its_time() {
+fn an_event_without_verdicts_stores_only_key_and_time() {
     let key = "e".to_owned();
     let consumed = Consumed { key, at: Timestamp::UNIX_EPOCH, ..Consumed::default() };
     assert_eq!(json(&consumed).unwrap(), br#"{"key":"e","at":"1970-01-01T00:00:00Z"}"#);

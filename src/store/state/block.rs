@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_read_back_and_endless_ones_do_not() {
+    fn numbers_are_read_back_and_overlong_ones_are_refused() {
         for value in [0, 1, 127, 128, 300, 16_383, 16_384, usize::MAX] {
             let (mut bytes, mut at) = (Vec::new(), 0);
             put(&mut bytes, value);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn large_blocks_are_divided_and_no_pair_is_lost() {
+    fn a_large_block_is_split_without_losing_a_pair() {
         let value = vec![b'x'; 1_000];
         let huge = vec![b'x'; 3 * LARGEST];
         let pairs = |values: &[&'static str]| -> Vec<usize> {

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_answers_for_its_places_until_it_is_forgotten() {
+    fn a_cached_block_serves_its_places_until_eviction() {
         let mut cache = Cache::default();
         cache.add(loaded("b", "d", 10));
         cache.add(loaded("f", "h", 10));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn used_blocks_stay_and_the_others_go() {
+    fn the_cache_evicts_unused_blocks() {
         let mut cache = Cache::default();
         for number in 0..200 {
             cache.add(loaded(&format!("k{number:03}"), &format!("k{number:03}~"), BYTES / 20));

@@ -344,7 +344,7 @@ mod tests {
     use crate::store::values::Meta;
 
     #[test]
-    fn the_progress_reads_back_whole() {
+    fn the_progress_is_read_back() {
         let meta = Meta { applied: 7, keys: 2, sum: 9, ..Meta::default() };
         let tally = Tally { meta, layers: 3, reached: b"place".to_vec(), blocks: 4, bytes: 500 };
         let bytes = tally.encode().unwrap();

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_comes_and_goes_within_a_layer_leaves_no_trace() {
+    fn a_key_removed_in_its_own_layer_leaves_no_tombstone() {
         let mut layers = Layers::default();
         for (place, write, expected) in [
             ("k", put("1", true), "k1 "),

@@ -120,7 +120,7 @@ mod tests {
     use crate::store::journal::Head;
 
     #[test]
-    fn a_redo_reads_back_and_a_torn_or_harmed_one_does_not() {
+    fn a_redo_file_is_read_only_if_complete_and_unchanged() {
         let changes = vec![
             (b"a".to_vec(), Some(b"one".to_vec())),
             (b"b".to_vec(), None),

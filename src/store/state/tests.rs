@@ -89,7 +89,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 #[test]
-fn the_state_says_what_a_map_says() {
+fn the_state_matches_a_map() {
     let mut runner = TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&steps(), |steps| {
         let dir = tempfile::tempdir().unwrap();
@@ -144,7 +144,7 @@ fn the_state_says_what_a_map_says() {
 }
 
 #[test]
-fn a_walk_misses_and_doubles_nothing_while_layers_move() {
+fn a_walk_returns_each_key_once_while_layers_move() {
     let dir = tempfile::tempdir().unwrap();
     let state = State::open(&dir.path().join("state")).unwrap();
     let ended = AtomicBool::new(false);
@@ -246,7 +246,7 @@ fn images(dir: &Path, synced: bool, work: fn(&State)) -> (Vec<(String, PathBuf)>
 }
 
 #[test]
-fn a_state_that_stops_at_any_step_of_a_layer_is_the_one_before_or_after_it() {
+fn a_crash_during_a_flush_leaves_the_state_before_or_after_it() {
     for synced in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let (images, models) = images(dir.path(), synced, |state| state.sync().unwrap());
@@ -281,7 +281,7 @@ fn a_state_that_stops_at_any_step_of_a_layer_is_the_one_before_or_after_it() {
 }
 
 #[test]
-fn a_state_that_stops_at_any_step_of_a_rewrite_is_whole() {
+fn a_crash_during_a_rewrite_leaves_a_complete_state() {
     let dir = tempfile::tempdir().unwrap();
     let (images, models) = images(dir.path(), true, |state| state.rewrite().unwrap());
     for wanted in ["part", "copied", "current", "rewritten"] {
@@ -296,7 +296,7 @@ fn a_state_that_stops_at_any_step_of_a_rewrite_is_whole() {
 }
 
 #[test]
-fn a_layer_of_which_the_redo_is_gone_has_the_state_rebuilt() {
+fn a_missing_redo_file_of_a_partial_layer_causes_a_rebuild() {
     let dir = tempfile::tempdir().unwrap();
     let (images, _) = images(dir.path(), true, |state| state.sync().unwrap());
     let (_, image) = images.iter().find(|(name, _)| name == "batch").unwrap();
@@ -306,7 +306,7 @@ fn a_layer_of_which_the_redo_is_gone_has_the_state_rebuilt() {
 }
 
 #[test]
-fn a_database_that_lost_what_was_on_disk_is_rebuilt() {
+fn a_database_that_lost_data_is_rebuilt() {
     for loses_all in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().join("state");
@@ -351,7 +351,7 @@ fn holds(dir: &Path, wanted: &[u8]) -> bool {
 }
 
 #[test]
-fn after_a_rewrite_no_file_holds_what_was_removed_or_replaced_before() {
+fn a_rewrite_removes_old_values_from_all_files() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("state");
     let state = State::open(&home).unwrap();
@@ -399,7 +399,7 @@ fn harmed(harm: impl Fn(&sled::Db, &[u8])) -> (tempfile::TempDir, State) {
 }
 
 #[test]
-fn a_block_that_fails_its_check_stops_only_itself_and_is_noted_for_the_next_start() {
+fn a_damaged_block_is_skipped_and_marks_the_state_for_a_rebuild() {
     let (_dir, state) = harmed(|db, key| drop(db.insert(key, b"\x01nonsense").unwrap().unwrap()));
     assert!(matches!(state.value::<String>(&keys::cursor("b")), Err(Error::Damaged(_))));
     assert!(state.value::<String>(&keys::cursor("c")).unwrap().is_some());
@@ -411,7 +411,7 @@ fn a_block_that_fails_its_check_stops_only_itself_and_is_noted_for_the_next_star
 }
 
 #[test]
-fn a_state_of_another_version_is_said_to_be_one() {
+fn a_state_of_another_version_gives_an_error() {
     let version = |db: &sled::Db, _: &[u8]| {
         let mut value = db.get(keys::meta()).unwrap().unwrap().to_vec();
         value[0] += 1;
@@ -429,7 +429,7 @@ fn a_state_of_another_version_is_said_to_be_one() {
 }
 
 #[test]
-fn a_block_that_is_lost_doubled_or_older_fails_the_check_of_the_whole() {
+fn a_missing_duplicate_or_outdated_block_fails_the_full_check() {
     let harms: [fn(&sled::Db, &[u8]); 3] = [
         |db, key| drop(db.remove(key).unwrap().unwrap()),
         |db, key| {
