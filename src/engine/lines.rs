@@ -207,6 +207,7 @@ pub(super) struct Hand {
     pub call: (CaseId, u32),
     pub system: Arc<str>,
     number: u64,
+    /// It took the last place.
     full: bool,
     began: Timestamp,
     requested: Option<Timestamp>,
@@ -257,12 +258,13 @@ impl Drop for Hand {
             None => calls.remove(&self.call).is_none(),
         };
         let Some(line) = lines.get_mut(&self.system) else { return };
+        let full = self.full || line.in_progress >= line.width.calls();
         line.in_progress = line.in_progress.saturating_sub(1);
         if !rests {
             line.held = line.held.saturating_sub(1);
         }
         let answered = self.requested.zip(self.answered).map(|(from, until)| seconds(from, until));
-        let (number, refused, full) = (self.number, self.refused, self.full);
+        let (number, refused) = (self.number, self.refused);
         let ended = Ended { number, answered, refused, lasted: seconds(self.began, now), full };
         if answered.is_some() {
             line.width.ended(ended, line.begun);

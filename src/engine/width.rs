@@ -45,7 +45,7 @@ pub(super) struct Ended {
     pub refused: bool,
     /// In progress altogether, in seconds, with the commits of its start and its end.
     pub lasted: f64,
-    /// All places were taken.
+    /// All places were taken when it began or when it ended.
     pub full: bool,
 }
 
