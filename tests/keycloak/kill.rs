@@ -170,6 +170,13 @@ async fn campaign(realm: Realm, seed: u64, kills: usize) -> Evidence {
     let declined = world.policies().join("shared/templates/registration-declined/en.md");
     for kill in 0..kills {
         if kill == kills / 3 {
+            // Cases of both revisions must exist, however slow the machine is.
+            let half = people / 2;
+            world
+                .until("the cases before the edit", async |world| {
+                    (world.cases().await.len() >= half).then_some(())
+                })
+                .await;
             edit(&declined, "Edition one.", "Edition two.");
         }
         if kill == kills / 3 + 2 {
