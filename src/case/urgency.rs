@@ -17,7 +17,7 @@ pub enum Urgency {
     Risk,
     /// Another change, or a later step of a case.
     Change,
-    /// A sweep or a reminder: nobody waits for it.
+    /// A sweep or a reminder: no person waits for it.
     Scheduled,
 }
 

@@ -38,7 +38,7 @@ impl Handed {
         Some(self.0.swap_remove(place).1)
     }
 
-    /// Refuses listeners that the configuration does not name: nobody would answer their clients.
+    /// Refuses listeners that the configuration does not name: their clients would get no answer.
     pub fn check_none_left(&self) -> Result<(), Failed> {
         match self.0.first() {
             Some((address, _)) => Err(Failed::usage(anyhow!(

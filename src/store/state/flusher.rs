@@ -198,7 +198,7 @@ impl Inner {
     }
 
     fn work(&self) -> Result<(), Error> {
-        // The size after the last rewrite that nobody asked for.
+        // The size after the last automatic rewrite.
         let mut grown = 0;
         loop {
             match self.next() {
@@ -229,7 +229,7 @@ impl Inner {
             wants = again;
             if waited.timed_out() && !self.hurries.load(Ordering::Relaxed) {
                 let mut layers = self.layers();
-                // If nobody wrote for a while, the settled cases are freed, after the lock.
+                // Without writes for a while, the settled cases are freed, after the lock.
                 let forgotten = if layers.freeze() { None } else { Some(layers.forget()) };
                 drop(layers);
                 drop(forgotten);

@@ -2,8 +2,8 @@
 //! copied into another database beside it, which then takes its place. Commits go on meanwhile: a layer that is written
 //! during the copy goes to both, as far as the copy has come.
 //!
-//! A state is the directory `state`: databases `1`, `2`, ..., of which the file `current` names the one in use, and
-//! `redo` and `written`. A start removes the others.
+//! A state is the directory `state`: databases `1`, `2`, ..., and the files `current`, which names the database in
+//! use, `redo` and `written`. A start removes the other databases.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
