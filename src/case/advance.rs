@@ -63,6 +63,7 @@ pub fn open(opening: Opening, policy: &Policy, context: &Context<'_>) -> Advance
         released: None,
         echoes: Vec::new(),
         stretch: None,
+        redacted: None,
         refusals: 0,
     };
     let mut transition = Transition::new(case, policy, context);

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub use super::held::{Held, Hold, Placed, Whose};
 use super::input::Decision;
 use crate::model::{
-    Action, Actor, Attempt, Call, CallId, CaseId, CaseState, EffectKind, Event, EventType, Fields, Session,
-    Snapshot, Subject, Timestamp,
+    Action, Actor, Attempt, Call, CallId, CaseId, CaseState, EffectKind, Event, EventType, Fields, Forgotten,
+    Session, Snapshot, Subject, Timestamp,
 };
 use crate::policy::Revision;
 use crate::policy::tree::{Effect, Resolved, StepIndex};
@@ -61,13 +61,11 @@ pub struct Case {
     #[serde(default)]
     pub holds: Vec<Hold>,
     /// Remaining actions of an `act` function.
-    #[serde(default)]
     pub acting: Option<Acting>,
     /// Registered fields that this case's proofs were compared with, with fingerprints of their values.
     #[serde(default)]
     pub compared: BTreeMap<String, String>,
     /// A step whose limit an operator released for this case.
-    #[serde(default)]
     pub released: Option<StepIndex>,
     /// Refused and late decisions in the journal; bounded to protect the store.
     #[serde(default)]
@@ -76,8 +74,9 @@ pub struct Case {
     #[serde(default)]
     pub echoes: Vec<Echo>,
     /// The current stretch of changes without a wait, with events that arrived during it.
-    #[serde(default)]
     pub stretch: Option<Stretch>,
+    /// What was removed of it; see `store::redact`.
+    pub redacted: Option<Forgotten>,
 }
 
 /// The path between two waits of a case.

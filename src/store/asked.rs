@@ -90,7 +90,7 @@ fn decided(hash: &str) -> Vec<u8> {
     Key::new(Kind::DecidersUsed).text(hash).end()
 }
 
-fn last(policy: &str, class: Class) -> Vec<u8> {
+pub(super) fn last(policy: &str, class: Class) -> Vec<u8> {
     Key::new(Kind::LastLogged).text(policy).byte(class as u8).end()
 }
 

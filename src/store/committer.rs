@@ -44,6 +44,10 @@ impl Request {
         matches!(&self.body, Body::Commit(commit) if commit.takes_in())
     }
 
+    fn is_order(&self) -> bool {
+        matches!(self.body, Body::Redact(_))
+    }
+
     fn refuse(self, error: Error) {
         // The caller may have stopped waiting; then the answer is dropped.
         drop(self.done.send(Err(error)));
@@ -75,11 +79,13 @@ pub(super) struct Committer {
     pub(super) room: Arc<Room>,
     pub(super) queue: mpsc::Receiver<Request>,
     pub(super) applier: SyncSender<Group>,
+    /// An order to remove data, which is committed next.
+    pub(super) order: Option<Request>,
 }
 
 impl Committer {
     pub(super) fn run(mut self) {
-        while let Some(first) = self.queue.blocking_recv() {
+        while let Some(first) = self.order.take().or_else(|| self.queue.blocking_recv()) {
             let group = self.gather(first);
             if let Err(reason) = self.commit(group) {
                 // Waiting requests are dropped without an answer: they are not committed.
@@ -89,15 +95,30 @@ impl Committer {
         }
     }
 
+    /// Returns a group. An order to remove data is a group of its own.
     fn gather(&mut self, first: Request) -> Vec<Request> {
         let mut bytes = first.record.len();
+        let alone = first.is_order();
         let mut group = vec![first];
-        while group.len() < self.options.group_commits && bytes < self.options.group_bytes {
-            let Ok(next) = self.queue.try_recv() else { break };
+        while !alone && group.len() < self.options.group_commits && bytes < self.options.group_bytes {
+            let Some(next) = self.next() else { break };
             bytes += next.record.len();
             group.push(next);
         }
         group
+    }
+
+    /// Returns the next waiting request, unless it is an order, which comes after the current group.
+    fn next(&mut self) -> Option<Request> {
+        if self.order.is_some() {
+            return None;
+        }
+        let next = self.queue.try_recv().ok()?;
+        if next.is_order() {
+            self.order = Some(next);
+            return None;
+        }
+        Some(next)
     }
 
     fn commit(&mut self, group: Vec<Request>) -> Result<(), String> {
@@ -133,11 +154,11 @@ impl Committer {
         tracing::error!("writing to the store: the disk is full and the reserve is used; free some space");
         loop {
             std::thread::sleep(LOOK_FOR_ROOM_EVERY);
-            while let Ok(next) = self.queue.try_recv() {
+            while let Some(next) = self.next() {
                 group.extend(refuse_intake(vec![next]));
             }
             if self.queue.is_closed() && self.queue.is_empty() {
-                group.drain(..).for_each(|request| request.refuse(Error::Full));
+                group.drain(..).chain(self.order.take()).for_each(|request| request.refuse(Error::Full));
                 return group;
             }
             if self.room.look() != Level::Least {
@@ -149,6 +170,12 @@ impl Committer {
     fn append(&mut self, group: Vec<Request>) -> Result<(), (Refusal, Vec<Request>)> {
         if group.is_empty() {
             return Ok(());
+        }
+        // An order is the first record of its segment: what it concerns is in segments that may be rewritten.
+        if group.first().is_some_and(Request::is_order)
+            && let Err(refusal) = self.journal.end_segment()
+        {
+            return Err((refusal, group));
         }
         let records: Vec<_> = group.iter().map(|request| request.record.as_slice()).collect();
         let first = match self.journal.append(&records) {

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::commit::{Body, Commit, MARKS_KEPT};
 use super::committer::{Request, Until};
 use super::error::Error;
+use super::options::Options;
 use super::room::Room;
 use super::shape;
 use super::state::State;
@@ -29,6 +30,9 @@ pub(super) struct Shared {
     pub cases: watch::Receiver<u64>,
     pub room: Arc<Room>,
     pub dir: PathBuf,
+    pub options: Options,
+    /// Held while the journal's segments are rewritten.
+    pub rewriting: tokio::sync::Mutex<()>,
     pub queue: Mutex<Option<mpsc::Sender<Request>>>,
     pub threads: Mutex<Vec<JoinHandle<()>>>,
     /// Dropped last: sled must release its files before another process may open the store.
@@ -61,7 +65,7 @@ impl Store {
         self.submit(Body::Prune(before), Until::Visible).await
     }
 
-    async fn submit(&self, body: Body, until: Until) -> Result<(), Error> {
+    pub(super) async fn submit(&self, body: Body, until: Until) -> Result<(), Error> {
         let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let queue = queue.ok_or(Error::Closed)?;
         let record = shape::encode(&body)?;

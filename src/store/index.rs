@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::commit::Holding;
 use super::keys::{self, Key, Kind};
+use super::values::Closed;
 use super::{Error, shape};
 use crate::case::Case;
-use crate::model::search;
+use crate::model::{Forgotten, search};
 
 /// Keys with their payloads.
 pub(super) type Index = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -48,6 +49,10 @@ pub(super) fn progress(case: &Case) -> Result<Index, Error> {
         let key = keys::open(&case.policy, &case.key).time_descending(case.opened_at).text(id).end();
         index.insert(key, own.clone());
         index.insert(keys::subject(&subject).text(id).end(), own.clone());
+    }
+    if let Some(at) = case.closed_at.filter(|_| !open && case.redacted < Some(Forgotten::Case)) {
+        let closed = Closed { case: case.id.clone(), policy: case.policy.clone(), redacted: case.redacted };
+        index.insert(keys::kept(at).text(id).end(), shape::json(&closed)?);
     }
     let person = &case.subject.person();
     if !case.holds.is_empty() {

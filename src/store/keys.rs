@@ -1,6 +1,7 @@
 //! Encoding of the state's keys. All keys are in one tree: the first byte names the kind, numbers are big-endian and
 //! texts are escaped. The order of keys is thus the order of listings.
 
+use super::commit::VendorAccount;
 use crate::case::Urgency;
 use crate::model::{CaseId, CaseState, Lane, Pause, SubjectRef, Timestamp};
 use crate::policy::Revision;
@@ -86,6 +87,14 @@ pub(super) enum Kind {
     FirstSeen = b'd',
     /// Record to the loss accepted with it.
     Loss = b'L',
+    /// Close of a case, case: cases whose data is still kept.
+    Kept = b'U',
+    /// Record to the order to remove data, with its progress.
+    Redaction = b'F',
+    /// Segment to the hash of its redacted file.
+    Certificate = b'H',
+    /// Provider, account to its deletion there.
+    Deletion = b'B',
 }
 
 /// Kinds of key that earlier versions wrote; the records of a salvage may have them.
@@ -132,6 +141,11 @@ impl Key {
         let mut key = self.text(text);
         key.0.pop();
         key
+    }
+
+    /// Returns a text as part of a key.
+    pub(super) fn bare(text: &str) -> Vec<u8> {
+        Self(Vec::new()).text(text).end()
     }
 
     pub(super) fn byte(mut self, byte: u8) -> Self {
@@ -279,7 +293,7 @@ pub(super) fn is_fleeting(key: &[u8]) -> bool {
 
 /// Returns whether the key is one of those that follow from a case.
 pub(super) fn follows_from_a_case(key: &[u8]) -> bool {
-    const KINDS: [Kind; 13] = [
+    const KINDS: [Kind; 14] = [
         Kind::Wake,
         Kind::Call,
         Kind::Begun,
@@ -293,6 +307,7 @@ pub(super) fn follows_from_a_case(key: &[u8]) -> bool {
         Kind::Hold,
         Kind::Echo,
         Kind::Count,
+        Kind::Kept,
     ];
     // Keys of vendor accounts, which earlier versions had.
     const VENDOR: u8 = b'y';
@@ -410,6 +425,34 @@ pub(super) fn case_of(key: &[u8]) -> Option<CaseId> {
     text_at(key, 1).map(|(id, _)| CaseId(id))
 }
 
+/// Returns where a text of a key ends, with its terminator.
+fn end_of_text(key: &[u8], from: usize) -> Option<usize> {
+    let rest = key.get(from..)?;
+    let ends = |(place, byte): (usize, &u8)| *byte == 0 && rest.get(place + 1) != Some(&0xFF);
+    rest.iter().enumerate().position(ends).map(|place| from + place + 1)
+}
+
+/// Returns a key up to the end of the text after `from`.
+pub(super) fn start(key: &[u8], from: usize) -> Option<Vec<u8>> {
+    key.get(..end_of_text(key, from)?).map(<[u8]>::to_vec)
+}
+
+pub(super) fn kept(closed_at: Timestamp) -> Key {
+    Key::new(Kind::Kept).time(closed_at)
+}
+
+pub(super) fn redaction(entry: u64) -> Vec<u8> {
+    Key::new(Kind::Redaction).number(entry).end()
+}
+
+pub(super) fn certificate(segment: u64) -> Vec<u8> {
+    Key::new(Kind::Certificate).number(segment).end()
+}
+
+pub(super) fn deletion(account: &VendorAccount) -> Vec<u8> {
+    Key::new(Kind::Deletion).text(&account.provider).text(&account.account).end()
+}
+
 pub(super) fn loss(sequence: u64) -> Vec<u8> {
     Key::new(Kind::Loss).number(sequence).end()
 }
@@ -456,6 +499,14 @@ mod tests {
         assert_eq!(day(midnight), day(midnight + TimeDelta::hours(23)));
         assert_eq!(day(midnight) + 1, day(midnight + TimeDelta::hours(24)));
         assert_eq!(day(midnight) - 1, day(midnight - TimeDelta::nanoseconds(1)));
+    }
+
+    #[test]
+    fn texts_of_a_key_are_found_again() {
+        let key = Key::new(Kind::Open).text("a\0b").text("c").number(7).end();
+        assert_eq!(super::start(&key, 1), Some(key[..6].to_vec()));
+        assert_eq!(super::start(&key, 6), Some(key[..8].to_vec()));
+        assert_eq!(super::start(b"ab", 0), None);
     }
 
     #[test]

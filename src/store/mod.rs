@@ -29,6 +29,8 @@
 //! | `opening` | opens or creates a store in a directory |
 //! | `pruning` | removes old files that were set aside |
 //! | `rebuild` | builds sled from the journal |
+//! | `redact` | removes data of people from records and the state |
+//! | `forget` | removes it from the files, as orders demand |
 //! | `verify` | compares the journal with the state |
 //! | `salvage` | repairs a store without its damaged records |
 //! | `backup` | backups of an open or closed store; restoring them |
@@ -48,6 +50,7 @@ mod directory;
 mod disk;
 mod error;
 mod export;
+mod forget;
 mod handle;
 mod history;
 mod idempotency;
@@ -63,6 +66,7 @@ mod projection;
 mod pruning;
 mod reads;
 mod rebuild;
+mod redact;
 mod requests;
 mod reserve;
 mod room;
@@ -77,20 +81,22 @@ mod verify;
 pub use backup::{BackedUp, Restored, backup, restore, verify_backup};
 pub use commit::{
     About, AcceptedLoss, Answer, Asked, AskedAbout, AskedOf, Changed, Class, Commit, Consumed, Deferred,
-    Enrolled, Examined, FirstSeen, Holding, Inputs, Keyed, Loss, PolicyDeed, PolicyOrder, PolicyVerdict,
-    StoredRevision, SweepChange, SweepPart, SweepRun, SweepState, Waiting, kept_for,
+    Deletion, Enrolled, Examined, FirstSeen, Fulfilled, Holding, Inputs, Keyed, Loss, PolicyDeed,
+    PolicyOrder, PolicyVerdict, Redact, Redaction, StoredRevision, SweepChange, SweepPart, SweepRun,
+    SweepState, VendorAccount, Waiting, kept_for,
 };
 pub use directory::secret;
 pub use disk::{Change, Observer, observe};
 pub use error::Error;
 pub use export::{Exported, export, import};
+pub use forget::{Done, Leftovers, Place, search};
 pub use handle::Store;
 pub use idempotency::{Requests, to_its_end};
 pub use journal::Head;
 pub use loss::{Marked, accept_loss, head, holds};
 pub use opening::Opened;
 pub use options::{Act, Options};
-pub use reads::{CaseFilter, LastAsked, Queue, is_cursor};
+pub use reads::{CaseFilter, KeptCase, LastAsked, Queue, is_cursor};
 pub use rebuild::{Before, Witness};
 pub use salvage::{Salvaged, salvage, salvage_with};
 pub use shape::page;

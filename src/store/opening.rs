@@ -14,7 +14,7 @@ use super::mark::{Found, Marker};
 use super::rebuild::Brought;
 use super::room::Room;
 use super::thread::thread;
-use super::{Error, Options, loss, pruning, rebuild};
+use super::{Error, Options, forget, loss, pruning, rebuild};
 use crate::model::Timestamp;
 
 /// Commits that wait for the committer; further ones wait in their own tasks.
@@ -90,6 +90,7 @@ fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Store, Opened),
         );
     }
     room.settle();
+    forget::clear_temporary(dir);
     pruning::prune(dir, now);
     let state = Arc::new(state);
     let (home, failure) = (dir.to_owned(), Arc::clone(&options.failure));
@@ -108,7 +109,9 @@ fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Store, Opened),
         room: Arc::clone(&room),
         queue: requests,
         applier,
+        order: None,
     };
+    let kept = options.clone();
     let applier = Applier { dir: dir.to_owned(), state: Arc::clone(&state), options, groups, applied, cases };
     let threads =
         vec![thread("store-commit", move || committer.run())?, thread("store-apply", move || applier.run())?];
@@ -119,6 +122,8 @@ fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Store, Opened),
         cases: cases_watch,
         room,
         dir: dir.to_owned(),
+        options: kept,
+        rewriting: tokio::sync::Mutex::default(),
         queue: Mutex::new(Some(queue)),
         threads: Mutex::new(threads),
         _lock: lock,

@@ -16,6 +16,8 @@ pub enum Act {
     Mark,
     /// Replaces a damaged journal by the repaired one.
     Exchange,
+    /// Replaces a segment by one with redacted records.
+    Rewrite { segment: u64 },
 }
 
 /// Sizes and hooks of a store.

@@ -10,7 +10,7 @@ use super::commit::{
 use super::keys::{self, Key, Kind};
 use super::shape::state_word;
 use super::state::Draft;
-use super::{asked, index, requests, shape, sweeps};
+use super::{asked, index, redact, requests, shape, sweeps};
 use crate::case::Case;
 use crate::model::{Event, Timestamp};
 
@@ -28,6 +28,9 @@ pub(super) fn apply(draft: &mut Draft<'_>, sequence: u64, body: Body) -> Result<
         }
         Body::Loss(loss) => draft.put(keys::loss(sequence), &*loss),
         Body::Salvage(salvage) => restore(draft, sequence, *salvage),
+        Body::Redact(order) => redact::apply(draft, sequence, &order, &change),
+        Body::Redacted(done) => redact::certify(draft, &done),
+        Body::Deletion(deletion) => redact::note_deletion(draft, &deletion),
     }
 }
 

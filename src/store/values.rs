@@ -2,7 +2,7 @@
 
 use super::commit::PolicyVerdict;
 use super::journal::Head;
-use crate::model::{Event, EventType, Fields, SubjectRef, Timestamp};
+use crate::model::{CaseId, Event, EventType, Fields, Forgotten, SubjectRef, Timestamp};
 
 /// The state's progress, and a sum over all its values: a lost or duplicated value changes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,6 +13,15 @@ pub(super) struct Meta {
     pub(super) sum: u64,
     /// The end of the last fully applied frame; identifies the source journal.
     pub(super) head: Head,
+}
+
+/// A closed case whose data is kept for a time.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Closed {
+    pub(super) case: CaseId,
+    pub(super) policy: String,
+    /// What was removed already.
+    pub(super) redacted: Option<Forgotten>,
 }
 
 /// An entry of the decision log: the verdicts of one class on one event about one person.

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::commit::{AcceptedLoss, Loss};
 use super::directory::{clear, journal_dir, lock};
+use super::forget::{self, Done, Tampered};
 use super::rebuild::{Witness, replay};
 use super::state::{self, State};
 use super::{Error, keys, loss};
@@ -32,6 +33,8 @@ pub struct Report {
     pub differences: Vec<String>,
     /// The loss that keeps the store from opening.
     pub lost: Option<Loss>,
+    /// Orders to remove data, with the number of records that each concerned.
+    pub redactions: Vec<Done>,
     /// Accepted losses: a store with one is never reported as complete again.
     pub accepted_losses: Vec<AcceptedLoss>,
 }
@@ -75,8 +78,19 @@ fn compare(dir: &Path, scratch: &Path, witness: &mut Witness<'_>) -> Result<Repo
         head: end.head().hash(),
         lost,
         accepted_losses: implied.losses()?,
+        redactions: forget::done(&implied)?,
         ..Report::default()
     };
+    for tampered in forget::certificates(&journal_dir(dir), &implied, &end)? {
+        report.differs(match tampered {
+            Tampered::Hash(segment) => {
+                format!("segment {segment} has redacted records, and its hash is not the recorded one")
+            }
+            Tampered::Uncertified(segment) => {
+                format!("segment {segment} has redacted records that no record of the journal names")
+            }
+        });
+    }
     let state = match state {
         Ok(state) => state,
         Err(reason) => {

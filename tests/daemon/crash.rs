@@ -65,6 +65,7 @@ fn deadly() -> Options {
             Act::Sync { .. } => "sync",
             Act::Mark => "mark",
             Act::Exchange => "exchange",
+            Act::Rewrite { .. } => "rewrite",
         };
         if kind == fatal && seen.fetch_add(1, Ordering::Relaxed) + 1 == number {
             std::process::abort();

@@ -175,6 +175,7 @@ async fn a_failed_write_or_sync_ends_the_store_and_acknowledges_nothing() {
         Act::Sync { .. } => "sync",
         Act::Mark => "mark",
         Act::Exchange => "exchange",
+        Act::Rewrite { .. } => "rewrite",
     };
     // Creating the store writes both slots of the mark, twice.
     for (broken, good) in [("write", 1), ("sync", 1), ("mark", 5)] {
@@ -211,7 +212,7 @@ async fn a_full_disk_refuses_events_while_cases_continue() {
         Act::Write { .. } if now.load(Ordering::Relaxed) && path.exists() => {
             Err(io::ErrorKind::StorageFull.into())
         }
-        Act::Write { .. } | Act::Sync { .. } | Act::Mark | Act::Exchange => Ok(()),
+        Act::Write { .. } | Act::Sync { .. } | Act::Mark | Act::Exchange | Act::Rewrite { .. } => Ok(()),
     });
     assert!(reserve.exists() && !store.is_full());
     full.store(true, Ordering::Relaxed);

@@ -167,7 +167,7 @@ impl Disk {
                 return Err(io::Error::other("the disk failed"));
             }
             Act::Sync { segment: 1 } => self.durable.append(&mut self.dirty),
-            Act::Write { .. } | Act::Sync { .. } | Act::Mark | Act::Exchange => {}
+            Act::Write { .. } | Act::Sync { .. } | Act::Mark | Act::Exchange | Act::Rewrite { .. } => {}
         }
         Ok(())
     }

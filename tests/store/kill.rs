@@ -29,7 +29,7 @@ fn child() {
             Act::Sync { .. } if syncs.fetch_add(1, Ordering::Relaxed) >= 20 => {
                 Err(io::Error::other("no disk"))
             }
-            Act::Sync { .. } | Act::Write { .. } | Act::Mark | Act::Exchange => Ok(()),
+            Act::Sync { .. } | Act::Write { .. } | Act::Mark | Act::Exchange | Act::Rewrite { .. } => Ok(()),
         }));
     }
     let (store, _) = Store::open_with(Path::new(&dir), at(0), options).unwrap();

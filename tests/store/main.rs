@@ -13,6 +13,7 @@
 //! | `model` | random commits compared with a plain map |
 //! | `power`, `power_disk` | power cuts: what was not synced is dropped, torn or reordered |
 //! | `reads` | queries find committed data |
+//! | `redact` | data of people that is removed on purpose |
 //! | `salvage` | damage in the middle, and the cases that it touches |
 //! | `search` | lists and searches of cases |
 //! | `support` | minimal valid records |
@@ -38,6 +39,7 @@ mod model;
 mod power;
 mod power_disk;
 mod reads;
+mod redact;
 mod salvage;
 mod search;
 mod support;

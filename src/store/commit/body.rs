@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::Commit;
 use super::loss::AcceptedLoss;
+use super::redact::{Deletion, Redact, Redacted};
 use super::salvage::Salvage;
 use crate::model::Timestamp;
 
@@ -21,6 +22,12 @@ pub(in crate::store) enum Body {
     Loss(Box<AcceptedLoss>),
     /// Earlier records are damaged, and the affected cases are quarantined.
     Salvage(Box<Salvage>),
+    /// Data of people is removed.
+    Redact(Box<Redact>),
+    /// The journal was rewritten without removed data.
+    Redacted(Redacted),
+    /// A provider was asked to delete an account.
+    Deletion(Deletion),
 }
 
 impl Body {
@@ -37,6 +44,9 @@ impl Body {
             Self::Prune(before) => Some(*before + MARKS_KEPT),
             Self::Loss(loss) => Some(loss.at),
             Self::Salvage(salvage) => Some(salvage.loss.at),
+            Self::Redact(order) => Some(order.at),
+            Self::Redacted(done) => Some(done.at),
+            Self::Deletion(deletion) => Some(deletion.at),
         }
     }
 
@@ -50,8 +60,8 @@ impl Body {
                     || !enrolled.is_empty()
                     || !policy_orders.is_empty()
             }
-            Self::Prune(_) | Self::Loss(_) => false,
-            Self::Salvage(_) => true,
+            Self::Prune(_) | Self::Loss(_) | Self::Redacted(_) | Self::Deletion(_) => false,
+            Self::Salvage(_) | Self::Redact(_) => true,
         }
     }
 }

@@ -4,6 +4,7 @@ mod asked;
 mod body;
 mod keyed;
 mod loss;
+mod redact;
 mod salvage;
 mod sweeps;
 
@@ -19,6 +20,7 @@ use crate::policy::script::Trace;
 pub use asked::{Asked, AskedAbout, AskedOf, Class, Inputs, kept_for};
 pub use keyed::{About, Answer, Keyed};
 pub use loss::{AcceptedLoss, Loss};
+pub use redact::{Certified, Deletion, Fulfilled, Redact, Redacted, Redaction, VendorAccount};
 pub use sweeps::{FirstSeen, SweepChange, SweepPart, SweepRun, SweepState};
 
 pub(super) use body::{Body, MARKS_KEPT};

@@ -15,8 +15,13 @@ pub type Chain = [u8; 16];
 
 const MAGIC: [u8; 4] = *b"PfF1";
 const GAP_MAGIC: [u8; 4] = *b"PfG1";
+/// A frame whose records were redacted. It holds the hash of the frame that was written first.
+const REDACTED_MAGIC: [u8; 4] = *b"PfR1";
 /// Magic, length, checksum, sequence, chain.
 const HEAD: usize = 4 + 4 + 4 + 8 + 16;
+
+/// Bytes of the head of a redacted frame: as above, and the original hash.
+const REDACTED_HEAD: usize = HEAD + 16;
 
 /// A frame with a valid checksum.
 #[derive(Debug)]
@@ -28,6 +33,19 @@ pub(super) struct Frame<'a> {
     pub(super) payload: &'a [u8],
     /// The whole frame.
     pub(super) bytes: &'a [u8],
+    /// The hash of the frame that this one replaced when its records were redacted.
+    original: Option<Chain>,
+}
+
+impl Frame<'_> {
+    /// Returns the hash that the next frame follows. A redacted frame keeps the one that it had.
+    pub(super) fn chain(&self) -> Chain {
+        self.original.unwrap_or_else(|| chain(self.bytes))
+    }
+
+    pub(super) fn is_redacted(&self) -> bool {
+        self.original.is_some()
+    }
 }
 
 /// Returns the bytes of a frame; `None` if the group exceeds the length field.
@@ -45,20 +63,47 @@ pub(super) fn build(sequence: u64, before: Chain, payload: &[u8]) -> Option<Vec<
     Some(bytes)
 }
 
+/// Returns the bytes of a redacted frame in the place of one with the hash `original`.
+pub(super) fn build_redacted(
+    sequence: u64,
+    before: Chain,
+    original: Chain,
+    payload: &[u8],
+) -> Option<Vec<u8>> {
+    let mut tail = u32::try_from(payload.len()).ok()?.to_be_bytes().to_vec();
+    tail.extend(sequence.to_be_bytes());
+    tail.extend(before);
+    tail.extend(original);
+    tail.extend_from_slice(payload);
+    let mut bytes = REDACTED_MAGIC.to_vec();
+    bytes.extend(crc32fast::hash(&tail).to_be_bytes());
+    bytes.append(&mut tail);
+    Some(bytes)
+}
+
 /// Returns the frame at the start of some bytes; `None` if it is incomplete or damaged.
 pub(super) fn parse(bytes: &[u8]) -> Option<Frame<'_>> {
-    let rest = bytes.strip_prefix(&MAGIC)?;
+    let (rest, head) = match bytes.strip_prefix(&MAGIC) {
+        Some(rest) => (rest, HEAD),
+        None => (bytes.strip_prefix(&REDACTED_MAGIC)?, REDACTED_HEAD),
+    };
     let (sum, tail) = rest.split_first_chunk::<4>()?;
     let (length, fields) = tail.split_first_chunk::<4>()?;
     let (sequence, fields) = fields.split_first_chunk::<8>()?;
     let (before, fields) = fields.split_first_chunk::<16>()?;
+    let (original, fields) = match head {
+        HEAD => (None, fields),
+        _ => fields.split_first_chunk::<16>().map(|(original, fields)| (Some(*original), fields))?,
+    };
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     let payload = fields.get(..length)?;
-    let covered = tail.get(..HEAD - 8 + length)?;
+    let covered = tail.get(..head - 8 + length)?;
     (crc32fast::hash(covered) == u32::from_be_bytes(*sum)).then_some(())?;
-    let bytes = bytes.get(..HEAD + length)?;
-    Some(Frame { sequence: u64::from_be_bytes(*sequence), before: *before, payload, bytes })
+    let bytes = bytes.get(..head + length)?;
+    Some(Frame { sequence: u64::from_be_bytes(*sequence), before: *before, payload, bytes, original })
 }
+
+const MAGICS: [[u8; 4]; 3] = [MAGIC, GAP_MAGIC, REDACTED_MAGIC];
 
 /// Returns whether these bytes contain a valid frame.
 pub(super) fn follows(bytes: &[u8]) -> bool {
@@ -66,13 +111,13 @@ pub(super) fn follows(bytes: &[u8]) -> bool {
     bytes
         .windows(MAGIC.len())
         .enumerate()
-        .filter(|(_, window)| *window == MAGIC || *window == GAP_MAGIC)
+        .filter(|(_, window)| MAGICS.iter().any(|magic| window == magic))
         .any(|(at, _)| bytes.get(at..).is_some_and(good))
 }
 
 /// Returns where the next frame may begin.
 pub(super) fn first_magic(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(MAGIC.len()).position(|window| window == MAGIC || window == GAP_MAGIC)
+    bytes.windows(MAGIC.len()).position(|window| MAGICS.iter().any(|magic| window == magic))
 }
 
 /// Stands for records that cannot be read any more.
@@ -198,7 +243,22 @@ impl FromStr for Head {
 
 #[cfg(test)]
 mod tests {
-    use super::{Gap, build, build_gap, mend, parse, parse_gap};
+    use super::{Gap, build, build_gap, build_redacted, chain, mend, parse, parse_gap};
+
+    #[test]
+    fn a_redacted_frame_keeps_the_hash_of_the_original_and_no_flipped_bit_passes() {
+        let original = build(7, [3; 16], b"a name").unwrap();
+        let redacted = build_redacted(7, [3; 16], chain(&original), b"nothing").unwrap();
+        let frame = parse(&redacted).unwrap();
+        assert_eq!((frame.sequence, frame.before, frame.payload), (7, [3; 16], &b"nothing"[..]));
+        assert!(frame.is_redacted() && !parse(&original).unwrap().is_redacted());
+        assert_eq!(frame.chain(), parse(&original).unwrap().chain());
+        for bit in 0..redacted.len() * 8 {
+            let mut harmed = redacted.clone();
+            harmed[bit / 8] ^= 1 << (bit % 8);
+            assert!(parse(&harmed).is_none(), "bit {bit}");
+        }
+    }
 
     #[test]
     fn one_flipped_bit_of_a_frame_is_repaired_and_two_are_not() {

@@ -3,6 +3,7 @@
 
 mod frame;
 mod pack;
+mod redact;
 mod repair;
 mod segment;
 mod tail;
@@ -10,6 +11,7 @@ mod tail;
 pub(super) use super::disk::{sync_dir, write_whole};
 pub use frame::Chain;
 pub use frame::Head;
+pub(super) use redact::{rewrite, seal_of, sealed};
 pub(super) use repair::{Repair, repair};
 pub(super) use segment::{End, Piece, numbers, path as segment_path, read, read_bytes};
 pub(super) use tail::settle;
@@ -111,6 +113,11 @@ impl Journal {
         self.length += gap.len() as u64;
         (self.next, self.chain) = (last + 1, after);
         Ok(())
+    }
+
+    /// Ends the segment: records appended from now on are in another one. A segment without records stays.
+    pub(super) fn end_segment(&mut self) -> Result<(), Refusal> {
+        if self.length > segment::HEAD { self.rotate() } else { Ok(()) }
     }
 
     /// Returns the synced end.

@@ -67,6 +67,11 @@ pub(super) fn begins_a_stream(payload: &[u8]) -> bool {
     matches!(payload.first(), Some(&(PLAIN | BEGINS)))
 }
 
+/// Returns whether a payload begins a stream. An unpacked payload may be in the middle of one.
+pub(super) fn is_start_of_stream(payload: &[u8]) -> bool {
+    payload.first() == Some(&BEGINS)
+}
+
 /// Unpacks payloads, frame by frame in order.
 #[derive(Default)]
 pub(super) struct Unpacker {

@@ -182,7 +182,7 @@ impl Scan {
         let Some(lines) = lines else { return false };
         self.keep(found.bytes);
         let records = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.next = Next { sequence: self.next.sequence + records, chain: frame::chain(found.bytes) };
+        self.next = Next { sequence: self.next.sequence + records, chain: found.chain() };
         true
     }
 

@@ -44,6 +44,10 @@ pub(in crate::store) struct End {
     pub(in crate::store) chain: Chain,
     /// Bytes after the last good frame of the last segment.
     pub(in crate::store) torn: u64,
+    /// Segments with redacted frames.
+    pub(in crate::store) redacted: Vec<u64>,
+    /// Segments with gaps: a salvage changed them.
+    pub(in crate::store) gapped: Vec<u64>,
 }
 
 impl End {
@@ -54,7 +58,16 @@ impl End {
 
 impl Default for End {
     fn default() -> Self {
-        Self { last: None, packed: false, segments: 0, next: 1, chain: Chain::default(), torn: 0 }
+        Self {
+            last: None,
+            packed: false,
+            segments: 0,
+            next: 1,
+            chain: Chain::default(),
+            torn: 0,
+            redacted: Vec::new(),
+            gapped: Vec::new(),
+        }
     }
 }
 
@@ -179,6 +192,7 @@ pub(in crate::store) fn read_bytes(
                 return Err(damaged(end.next, offset, "a gap does not follow from the frame before"));
             }
             (end.next, end.chain) = (gap.last + 1, gap.after);
+            end.gapped.push(number);
             visit(Piece::Frame(end.head()))?;
             unpacker = end.packed.then(Unpacker::default);
             offset += length;
@@ -208,7 +222,10 @@ pub(in crate::store) fn read_bytes(
             visit(Piece::Record(end.next, line))?;
             end.next += 1;
         }
-        end.chain = frame::chain(frame.bytes);
+        end.chain = frame.chain();
+        if frame.is_redacted() && end.redacted.last() != Some(&number) {
+            end.redacted.push(number);
+        }
         visit(Piece::Frame(end.head()))?;
         offset += frame.bytes.len();
     }

@@ -3,11 +3,13 @@
 mod asked;
 mod calls;
 mod cases;
+mod kept;
 mod requests;
 mod sweeps;
 
 pub use calls::Queue;
 pub use cases::{CaseFilter, is_cursor};
+pub use kept::KeptCase;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

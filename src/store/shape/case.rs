@@ -9,7 +9,7 @@ use crate::case::{
     Reviewing, State, Stretch, Stuck, Verifying, Waiting, Whose,
 };
 use crate::model::{
-    Action, Actor, CaseId, EffectKind, Event, EventType, Fields, Session, Subject, Timestamp,
+    Action, Actor, CaseId, EffectKind, Event, EventType, Fields, Forgotten, Session, Subject, Timestamp,
 };
 use crate::policy::Revision;
 use crate::policy::tree::{Effect, Resolved, StepIndex};
@@ -47,6 +47,7 @@ record! { "case": Case {
     "refusals" => refusals: u32,
     "echoes" => echoes: Vec<Echo>,
     "stretch" => stretch: Option<Stretch>,
+    "redacted" => redacted: Option<Forgotten>,
 } }
 
 record! { "stretch": Stretch {

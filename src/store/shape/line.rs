@@ -12,9 +12,10 @@ use crate::store::commit::AcceptedLoss;
 use crate::store::commit::Body;
 use crate::store::commit::Commit;
 use crate::store::commit::Salvage;
+use crate::store::commit::{Deletion, Redact, Redacted};
 
 // Members instead of an enum: the version comes first and is read before anything else.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Written<'a> {
     v: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,6 +26,12 @@ struct Written<'a> {
     loss: Option<By<&'a AcceptedLoss>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     salvage: Option<By<&'a Salvage>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redact: Option<By<&'a Redact>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redacted: Option<By<&'a Redacted>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion: Option<By<&'a Deletion>>,
 }
 
 #[derive(Deserialize)]
@@ -33,16 +40,41 @@ struct Read {
     prune: Option<By<Timestamp>>,
     loss: Option<By<AcceptedLoss>>,
     salvage: Option<By<Salvage>>,
+    redact: Option<By<Redact>>,
+    redacted: Option<By<Redacted>>,
+    deletion: Option<By<Deletion>>,
+}
+
+impl Read {
+    /// Returns the only content; `None` if there is none, or more than one.
+    fn body(self) -> Option<Body> {
+        let mut bodies = [
+            self.commit.map(|By(commit)| Body::Commit(commit)),
+            self.prune.map(|By(before)| Body::Prune(before)),
+            self.loss.map(|By(loss)| Body::Loss(Box::new(loss))),
+            self.salvage.map(|By(salvage)| Body::Salvage(Box::new(salvage))),
+            self.redact.map(|By(order)| Body::Redact(Box::new(order))),
+            self.redacted.map(|By(done)| Body::Redacted(done)),
+            self.deletion.map(|By(deletion)| Body::Deletion(deletion)),
+        ]
+        .into_iter()
+        .flatten();
+        let body = bodies.next();
+        body.filter(|_| bodies.next().is_none())
+    }
 }
 
 /// Encodes a record as one line of JSON, with its line end.
 pub(in crate::store) fn encode(body: &Body) -> Result<Vec<u8>, Error> {
-    let mut written = Written { v: VERSION, commit: None, prune: None, loss: None, salvage: None };
+    let mut written = Written { v: VERSION, ..Written::default() };
     match body {
         Body::Commit(commit) => written.commit = Some(By(commit)),
         Body::Prune(before) => written.prune = Some(By(before)),
         Body::Loss(loss) => written.loss = Some(By(loss)),
         Body::Salvage(salvage) => written.salvage = Some(By(salvage)),
+        Body::Redact(order) => written.redact = Some(By(order)),
+        Body::Redacted(done) => written.redacted = Some(By(done)),
+        Body::Deletion(deletion) => written.deletion = Some(By(deletion)),
     }
     let mut line = serde_json::to_vec(&written).map_err(|error| Error::io("writing JSON")(error.into()))?;
     line.push(b'\n');
@@ -52,18 +84,8 @@ pub(in crate::store) fn encode(body: &Body) -> Result<Vec<u8>, Error> {
 pub(in crate::store) fn decode(sequence: u64, line: &[u8]) -> Result<Body, Error> {
     let line = current(sequence, line)?;
     // The serde error is dropped, because it may quote the content.
-    let read = serde_json::from_slice(&line).map_err(|_| unreadable(sequence))?;
-    match read {
-        Read { commit: Some(By(commit)), prune: None, loss: None, salvage: None } => Ok(Body::Commit(commit)),
-        Read { commit: None, prune: Some(By(before)), loss: None, salvage: None } => Ok(Body::Prune(before)),
-        Read { commit: None, prune: None, loss: Some(By(loss)), salvage: None } => {
-            Ok(Body::Loss(Box::new(loss)))
-        }
-        Read { commit: None, prune: None, loss: None, salvage: Some(By(salvage)) } => {
-            Ok(Body::Salvage(Box::new(salvage)))
-        }
-        Read { .. } => Err(Error::Damaged(format!("record {sequence} of the journal has no content"))),
-    }
+    let read: Read = serde_json::from_slice(&line).map_err(|_| unreadable(sequence))?;
+    read.body().ok_or_else(|| Error::Damaged(format!("record {sequence} of the journal has no content")))
 }
 
 /// Decodes a part of a commit. `None`: the record is not a commit.

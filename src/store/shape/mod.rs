@@ -15,6 +15,7 @@
 //! | `cause` | inputs of a decision |
 //! | `commit` | content of a commit |
 //! | `policy` | policies: revisions, orders about them and verdicts |
+//! | `redact` | records that remove data of people |
 //! | `state` | data that only the state holds |
 //! | `line` | a record of the journal |
 //! | `page` | the part of a commit that back-tests read |
@@ -35,6 +36,7 @@ mod person;
 mod pinned;
 mod plain;
 mod policy;
+mod redact;
 mod state;
 mod table;
 

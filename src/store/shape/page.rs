@@ -159,6 +159,7 @@ fn thin<'de, D: Deserializer<'de>>(from: D) -> Result<Case, D::Error> {
         refusals: 0,
         echoes: Vec::new(),
         stretch: None,
+        redacted: None,
     })
 }
 

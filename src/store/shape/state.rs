@@ -8,10 +8,10 @@ use super::Stored;
 use super::pinned::Shapes;
 use super::table::record;
 use crate::case::Hold;
-use crate::model::{CaseId, CaseState, Event, EventType, Fields, SubjectRef, Timestamp};
+use crate::model::{CaseId, CaseState, Event, EventType, Fields, Forgotten, SubjectRef, Timestamp};
 use crate::store::commit::{Holding, PolicyVerdict, Waiting as Inbox};
 use crate::store::journal::Head;
-use crate::store::values::{Anything, Last, Listed, Logged, Meta};
+use crate::store::values::{Anything, Closed, Last, Listed, Logged, Meta};
 
 /// Written as `SEQUENCE:HASH`.
 impl Stored for Head {
@@ -46,6 +46,12 @@ const OVER_LIMIT: &str = "held";
 pub fn state_of(word: String) -> String {
     if word == OVER_LIMIT { CaseState::OverLimit.word().to_owned() } else { word }
 }
+
+record! { "closed_case": Closed {
+    "case" => case: CaseId,
+    "policy" => policy: String,
+    "redacted" => redacted: Option<Forgotten>,
+} }
 
 record! { "holding": Holding {
     "case" => case: CaseId,

@@ -58,6 +58,7 @@ pub fn case(id: &str, opened: i64) -> Case {
         refusals: 0,
         echoes: Vec::new(),
         stretch: None,
+        redacted: None,
     }
 }
 
