@@ -98,6 +98,17 @@ pub trait VerificationProvider: Connector {
     }
 
     fn pace(&self) -> Pace;
+
+    /// Deletes a person's account with everything that the provider has about them. An account that does not exist (any
+    /// more) counts as deleted. `None`: the provider does not offer that.
+    fn delete<'a>(&'a self, _account: &'a str) -> Option<BoxFuture<'a, Result<(), Failure>>> {
+        None
+    }
+
+    /// Returns whether `delete` is offered.
+    fn deletes(&self) -> bool {
+        false
+    }
 }
 
 /// The rates at which a verification provider may be called.

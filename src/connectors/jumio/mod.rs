@@ -11,6 +11,7 @@ use super::{Connector, Finding, Pace, VerificationProvider};
 use crate::model::{Clock, Failure, ReadSession, Reading, Secret, Session, StartSession};
 
 mod api;
+mod delete;
 mod document;
 mod enrolled;
 mod examine;
@@ -116,6 +117,14 @@ impl VerificationProvider for Jumio {
 
     fn hint(&self, body: &[u8]) -> Result<String, String> {
         hint(body).map(|hint| hint.execution)
+    }
+
+    fn delete<'a>(&'a self, account: &'a str) -> Option<BoxFuture<'a, Result<(), Failure>>> {
+        Some(delete::delete(&self.api, account).boxed())
+    }
+
+    fn deletes(&self) -> bool {
+        true
     }
 
     fn pace(&self) -> Pace {
