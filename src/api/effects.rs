@@ -25,10 +25,19 @@ pub struct Sheet {
     pub settings: Fields,
     pub effects: Vec<Effect>,
     pub limits: Vec<Bound>,
+    /// How long data is kept after a case has closed.
+    pub kept: Kept,
     /// Steps that wait for an answer of people, with their time limits.
     pub asks: Vec<Asks>,
     /// False: some paths were not followed to their end. The effects are complete, their paths are not.
     pub complete: bool,
+}
+
+/// How long data is kept after a case has closed: spans such as `2y`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Kept {
+    pub case: String,
+    pub evidence: String,
 }
 
 /// What opens a case.

@@ -149,6 +149,14 @@ pub struct Keep {
     pub evidence: Span,
 }
 
+/// The periods of a policy that states none.
+impl Default for Keep {
+    fn default() -> Self {
+        let days = |days| Span::Elapsed(chrono::TimeDelta::days(days));
+        Self { case: days(730), evidence: days(30) }
+    }
+}
+
 /// One step of a policy.
 #[derive(Debug)]
 pub struct Step {

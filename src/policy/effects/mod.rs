@@ -74,6 +74,8 @@ pub struct Sheet {
     pub settings: Fields,
     pub effects: Vec<Effect>,
     pub limits: Vec<Bound>,
+    /// How long data is kept after a case has closed.
+    pub kept: Kept,
     /// Requests to people, and the time for an answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Asks>,
@@ -108,6 +110,13 @@ pub struct Opens {
     pub due: Option<String>,
     #[serde(skip)]
     pace: Option<opens::Pace>,
+}
+
+/// How long data is kept after a case has closed: spans such as `2y`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    pub case: String,
+    pub evidence: String,
 }
 
 /// One effect, and every path to it.
@@ -222,6 +231,7 @@ pub fn effects(policy: &Policy) -> Sheet {
         as_long_as: policy.as_long_as.iter().flat_map(super::script::Condition::clauses).collect(),
         cancelled_by: policy.cancel_when.iter().map(ToString::to_string).collect(),
         settings: policy.settings.clone(),
+        kept: Kept { case: policy.keep.case.to_string(), evidence: policy.keep.evidence.to_string() },
         limits: policy.limits.iter().filter(does).map(Bound::new).collect(),
         asks: asks::of(policy, &known),
         details: details::of(policy, &known),

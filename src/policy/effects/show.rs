@@ -35,6 +35,11 @@ impl fmt::Display for Sheet {
         lines(f, "settings", &settings)?;
         let limits: Vec<_> = self.limits.iter().map(Bound::line).collect();
         lines(f, "limit", &limits)?;
+        writeln!(
+            f,
+            "{:>12}  case {}, evidence {} after the close",
+            "kept", self.kept.case, self.kept.evidence
+        )?;
         writeln!(f)?;
         let rows: Vec<[String; 5]> = self.effects.iter().flat_map(rows).collect();
         let head = ["EFFECT", "ON", "GRACE", "DECIDED BY", "PATH"].map(str::to_owned);

@@ -2,7 +2,7 @@
 
 use crate::api::all;
 use crate::api::effects::{
-    Asks, Bound, Change, Decided, Diff, Effect, Opens, Sheet, Sign, Way, WhenExceeded,
+    Asks, Bound, Change, Decided, Diff, Effect, Kept, Opens, Sheet, Sign, Way, WhenExceeded,
 };
 use crate::policy::effects;
 use crate::policy::tree;
@@ -22,6 +22,7 @@ impl From<effects::Sheet> for Sheet {
             settings: sheet.settings,
             effects: all(sheet.effects),
             limits: all(sheet.limits),
+            kept: Kept { case: sheet.kept.case, evidence: sheet.kept.evidence },
             asks: all(sheet.asks),
             complete: sheet.complete,
         }
