@@ -13,6 +13,7 @@
 //! | `past`, `plan` | back-tests, and what activating a tree would do |
 //! | `explain` | why policies did or did not fire, and dry runs |
 //! | `events` | CloudEvents |
+//! | `subjects` | everything about one person, and its erasure |
 
 pub mod bounds;
 pub mod cases;
@@ -29,6 +30,7 @@ pub mod plan;
 pub mod policies;
 pub mod problem;
 pub mod shadow;
+pub mod subjects;
 pub mod sweeps;
 
 use std::borrow::Cow;

@@ -50,6 +50,7 @@ mod schema;
 mod serve;
 mod simulate;
 mod store;
+mod subject;
 mod sweeps;
 mod test;
 
@@ -155,6 +156,14 @@ enum Command {
         #[command(subcommand)]
         command: cases::Hold,
     },
+    /// Show, export or erase everything about one person
+    #[command(after_help = "Example: proofd subject show user/17 --reason 'request of 3 May'")]
+    Subject {
+        #[command(flatten)]
+        daemon: Daemon,
+        #[command(subcommand)]
+        command: subject::Command,
+    },
     /// Send events to the daemon
     #[command(after_help = "Example: proofd event send hires.ndjson")]
     Event {
@@ -237,7 +246,7 @@ enum Ending {
     Usage,
     /// A connector or the daemon could not be reached.
     Unreachable,
-    /// The store has no new damage, but it has losses that were accepted.
+    /// The store has no new damage, but it has losses that were accepted. Or a person is erased, and a part is pending.
     NotWhole,
 }
 
@@ -340,6 +349,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Case { daemon, command } => cases::run(&daemon, command, json).await,
         Command::Limits { daemon, command } => cases::limits(&daemon, command, json).await,
         Command::Hold { daemon, command } => cases::holds(&daemon, command, json).await,
+        Command::Subject { daemon, command } => subject::run(&daemon, command, json).await,
         Command::Event { daemon, command } => events::run(&daemon, command, json).await,
         Command::Policy { daemon, command } => policies::run(&daemon, command, json).await,
         Command::Explain(arguments) => explain::run(&arguments, json).await,

@@ -28,6 +28,13 @@ impl Inbox {
         let events: Vec<Event> = events.into_iter().map(Event::bounded).collect();
         self.metrics.received(&events);
         let requests = self.requests.mark(About::Events(events.len()));
+        // A repeated event is not written again: it may be about a person who was erased since.
+        let events = events.into_iter().filter_map(|event| match self.store.seen(&event) {
+            Ok(true) => None,
+            Ok(false) => Some(Ok(event)),
+            Err(error) => Some(Err(error)),
+        });
+        let events: Vec<Event> = events.collect::<Result<_, _>>()?;
         let cursors = cursor.into_iter().collect();
         let commit = Commit { received: events, cursors, requests, ..Commit::default() };
         self.store.commit_durable(commit).await

@@ -35,6 +35,17 @@ impl Locks {
         Self::pick(&self.cases, &id).lock().await
     }
 
+    /// Locks several cases, each shard once and in shard order. No other lock is taken while they are held.
+    pub async fn cases<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Vec<MutexGuard<'_, ()>> {
+        let shards: BTreeSet<usize> = ids.map(|id| Self::shard(&id)).collect();
+        let mut held = Vec::new();
+        for shard in shards {
+            // The remainder is always in range.
+            held.push(self.cases[shard].lock().await);
+        }
+        held
+    }
+
     pub async fn person(&self, id: &str) -> MutexGuard<'_, ()> {
         Self::pick(&self.people, &id).lock().await
     }

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::case::Note;
-use crate::model::{Event, Outcome, Timestamp};
+use crate::model::{Event, Forgotten, Outcome, Timestamp};
 use crate::policy::Revision;
 use crate::rollout::{Observer, PolicyState, Report};
 use crate::store::{Opened, SweepRun};
@@ -59,6 +59,11 @@ struct ByReason {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByClass {
+    class: &'static str,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 #[derive(Debug)]
@@ -84,6 +89,8 @@ pub struct Metrics {
     reload_at: Seconds,
     not_active: Gauge,
     set_back: Counter,
+    retention: Family<ByClass, Counter>,
+    retention_pending: Gauge,
 }
 
 impl Metrics {
@@ -120,6 +127,8 @@ impl Metrics {
             reload_at: Seconds::default(),
             not_active: Gauge::default(),
             set_back: Counter::default(),
+            retention: Family::default(),
+            retention_pending: Gauge::default(),
             registry,
         };
         metrics.register()
@@ -190,6 +199,16 @@ impl Metrics {
             "clock_set_back",
             "Times that the clock was set back by more than five minutes",
             self.set_back.clone(),
+        );
+        registry.register(
+            "retention_cases",
+            "Cases from which data was removed, by class of data",
+            self.retention.clone(),
+        );
+        registry.register(
+            "retention_pending",
+            "Orders to remove data that are not carried out in the store's files yet",
+            self.retention_pending.clone(),
         );
         self
     }
@@ -265,6 +284,14 @@ impl Metrics {
     /// Counts a client that a rate limit refused. The label is the way the client was counted, not its identity.
     pub fn limited(&self, client: &'static str) {
         self.limited.get_or_create(&ByClient { client }).inc();
+    }
+
+    pub(super) fn retained(&self, class: Forgotten, cases: usize) {
+        self.retention.get_or_create(&ByClass { class: class.word() }).inc_by(cases as u64);
+    }
+
+    pub(super) fn redactions_pending(&self, orders: usize) {
+        self.retention_pending.set(i64::try_from(orders).unwrap_or(i64::MAX));
     }
 
     pub(super) fn set_back(&self) {

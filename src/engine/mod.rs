@@ -30,6 +30,7 @@
 //! | `operators` | queries and orders of people and programs about cases |
 //! | `status`, `health`, `metrics` | what an operator watches |
 //! | `unloadable` | credits time to open cases whose revision no longer loads |
+//! | `retention` | removes data of cases at its time, and of a person on request |
 //! | `replay` | makes the decisions of the journal again and compares |
 //! | `waiting`, `backoff` | how loops wait, and for how long after a failure |
 //! | `view` | converts types of the lower rooms to types of the API |
@@ -60,6 +61,7 @@ mod poller;
 pub mod portal;
 mod reasons;
 pub mod replay;
+pub mod retention;
 mod returns;
 mod settings;
 pub mod sources;
@@ -97,6 +99,7 @@ pub use outages::Outages;
 pub use outbox::Outbox;
 pub use poller::Poller;
 pub use portal::Portal;
+pub use retention::Retention;
 pub use settings::Settings;
 pub use sources::Sources;
 pub use status::Status;
@@ -164,6 +167,7 @@ impl Engine {
         tasks.spawn(self.0.parts.timers.clone().wake_cases(self.stopping()));
         tasks.spawn(self.0.parts.intake.clone().digest_inbox(self.stopping()));
         tasks.spawn(self.0.parts.outages.clone().keep_time(self.stopping()));
+        tasks.spawn(self.0.parts.retention.clone().run_nightly(self.stopping()));
         tasks.spawn(self.0.shared.rollout.reload.clone().watch_tree());
         let unloadable = self.0.shared.rollout.unloadable.clone();
         tasks.spawn(unloadable::look_for_unloadable(
@@ -268,6 +272,10 @@ impl Engine {
 
     pub fn operators(&self) -> &Operators {
         &self.0.parts.operators
+    }
+
+    pub fn retention(&self) -> &Retention {
+        &self.0.parts.retention
     }
 
     pub fn portal(&self) -> &Portal {

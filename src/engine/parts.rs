@@ -28,6 +28,7 @@ use super::outages::Outages;
 use super::outbox::Outbox;
 use super::poller::Poller;
 use super::portal::Portal;
+use super::retention::Retention;
 use super::settings::Settings;
 use super::sources::Sources;
 use super::status::Status;
@@ -66,6 +67,7 @@ pub(super) struct Parts {
     pub dry_runs: DryRuns,
     pub migrations: Migrations,
     pub portal: Portal,
+    pub retention: Retention,
     pub operators: Operators,
     pub status: Status,
 }
@@ -110,6 +112,15 @@ impl Parts {
             dry_runs: shared.dry_runs(&cases, &sources, &intake, &explanations),
             migrations: shared.migrations(&cases),
             operators: shared.operators(&cases),
+            retention: Retention {
+                cases: cases.clone(),
+                store: shared.store.clone(),
+                clock: shared.clock(),
+                rollout: shared.rollout.clone(),
+                connectors: connectors.clone(),
+                sources: sources.clone(),
+                metrics: shared.metrics(),
+            },
             status: shared.status(&outages, &poller, health, &bells),
             limits,
             outages,

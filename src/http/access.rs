@@ -57,6 +57,8 @@ pub struct Caller {
     /// Recorded in journals as the author of a change.
     pub actor: Actor,
     pub raw_identity: bool,
+    /// May see all data of one person.
+    pub privacy: bool,
 }
 
 /// As the guard found the caller. A handler that takes one on a route that needs no role gets an error.
@@ -115,7 +117,8 @@ impl Access {
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
         let raw_identity = grant.roles.contains(&Role::RawIdentity);
-        Ok(Caller { actor: grant.actor.clone(), raw_identity })
+        let privacy = grant.roles.contains(&Role::Privacy);
+        Ok(Caller { actor: grant.actor.clone(), raw_identity, privacy })
     }
 }
 

@@ -11,7 +11,7 @@
 //! | `hooks` | requests of vendors |
 //! | `events` | events of other programs |
 //! | `person` | the page behind a person's link |
-//! | `cases`, `migrations`, `policies`, `revisions`, `watch` | the API by subject |
+//! | `cases`, `migrations`, `policies`, `revisions`, `subjects`, `watch` | the API by subject |
 //! | `plan` | what activating another tree would do |
 //! | `explain` | why policies did or did not fire, and dry runs |
 //! | `listen`, `connections`, `lingering` | sockets: their number, their time limits, and how they close |
@@ -40,6 +40,7 @@ mod problem;
 mod repeat;
 mod revisions;
 mod routes;
+mod subjects;
 mod watch;
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use super::extract::{Body, Path};
 use super::guard::{Gate, guard};
 use super::{
     AppState, Caller, cases, events, explain, hooks, migrations, openapi, person, plan, policies, revisions,
-    watch,
+    subjects, watch,
 };
 
 /// A larger body is refused with 413.
@@ -30,6 +30,7 @@ const LARGEST_TREE: usize = 16 << 20;
 const CASES: &[Role] = &[Role::Viewer, Role::Desk, Role::Operator];
 const POLICIES: &[Role] = &[Role::Viewer, Role::Author, Role::Operator];
 const EXPLAIN: &[Role] = &[Role::Viewer, Role::Desk, Role::Author, Role::Operator];
+const PRIVACY: &[Role] = &[Role::Privacy];
 /// `admin` includes every role except raw identity data.
 const ADMIN: &[Role] = &[];
 /// Any token.
@@ -204,6 +205,8 @@ fn of_people() -> Vec<Route> {
         orders("/v1/limits/{id}/release", Order::Release, ADMIN, "Release an effect over a limit"),
         orders("/v1/limits/{id}/drop", Order::Drop, ADMIN, "Drop an effect over a limit"),
         reads("/v1/holds", cases, cases::holds, "List suspensions and withheld roles"),
+        reads("/v1/subjects", Needs::Role(PRIVACY), subjects::show, "Show everything about one person"),
+        changes("/v1/subjects/erase", PRIVACY, subjects::erase, "Erase one person"),
     ]
 }
 

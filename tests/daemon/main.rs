@@ -7,6 +7,7 @@
 //! | `events` | events of other programs |
 //! | `explain` | why a policy did or did not open a case |
 //! | `explain_try` | dry runs |
+//! | `forget` | erasure and retention |
 //! | `front` | what an unauthenticated client can hold or send |
 //! | `full_disk` | a full disk |
 //! | `http` | permissions of the HTTP interface |
@@ -45,6 +46,7 @@ mod crash;
 mod events;
 mod explain;
 mod explain_try;
+mod forget;
 mod front;
 mod full_disk;
 mod http;

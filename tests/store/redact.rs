@@ -99,8 +99,13 @@ fn story(id: &str) -> Vec<Commit> {
             .clone();
     let sessions = BTreeMap::from([(format!("x-{id}"), format!("a-{id}"))]);
     let ended = Case { steps, sessions, closed_at: Some(at(9)), next_entry: 4, ..closed(id, 0) };
-    let consumed =
-        Consumed { key: format!("e-{id}"), at: at(1), verdicts: vec![verdict(id)], people: vec![person(id)] };
+    let consumed = Consumed {
+        key: format!("e-{id}"),
+        at: at(1),
+        verdicts: vec![verdict(id)],
+        people: vec![person(id)],
+        named: vec![person(id)],
+    };
     let asked = Asked {
         at: at(2),
         subject: reference(id),

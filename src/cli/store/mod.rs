@@ -7,6 +7,7 @@
 
 mod backup;
 mod salvage;
+mod search;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -60,6 +61,20 @@ pub enum Command {
         /// Why it is salvaged; recorded in the journal if something is lost
         #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
         reason: Option<String>,
+    },
+    /// Search every file of the store for texts: its bytes, the unpacked journal, the values of the state
+    ///
+    /// Shows that an erasure left nothing. The daemon must be stopped.
+    #[command(
+        after_help = "Example: proofd store search erika@example.com\n\nExit codes: 0 nothing found, 1 found, 2 wrong \
+                      use, or the store is open"
+    )]
+    Search {
+        #[command(flatten)]
+        place: Place,
+        /// The texts; compared byte by byte
+        #[arg(required = true, value_name = "TEXT")]
+        texts: Vec<String>,
     },
     /// Go on without records that are lost; the loss shows for ever after
     #[command(after_help = "Example: proofd store accept-loss --reason 'disk replaced, no backup'")]
@@ -178,6 +193,7 @@ pub fn run(command: &Command, json: bool) -> Result<Ending, Failed> {
         Command::Salvage { place, dry_run, reason } => {
             salvage::salvage(&place.find()?, *dry_run, reason.as_deref().unwrap_or_default(), json)
         }
+        Command::Search { place, texts } => search::search(&place.find()?, texts, json),
         Command::AcceptLoss { place, reason } => accept_loss(&place.find()?, reason, json),
         Command::Backup { verify: true, to, .. } => backup::verify(to, json),
         Command::Backup { place, to, verify: false } => backup::backup(&place.find()?, to, json),

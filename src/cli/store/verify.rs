@@ -74,6 +74,18 @@ fn tell_store(report: &store::Report) {
     for difference in &report.differences {
         output::line(&format!("  differs: {difference}"));
     }
+    for order in &report.redactions {
+        let records = order.records.map_or_else(
+            || "the journal still has to be rewritten".to_owned(),
+            |records| format!("{records} records redacted"),
+        );
+        output::line(&format!(
+            "  removed by record {} of {} ({}): {records}",
+            order.entry,
+            order.at.format("%F %T UTC"),
+            order.class.word()
+        ));
+    }
     for accepted in &report.accepted_losses {
         output::line(&format!(
             "  accepted loss of {}: {}; reason: {}",
