@@ -131,10 +131,10 @@ impl Metrics {
             retention_pending: Gauge::default(),
             registry,
         };
-        metrics.register()
+        metrics.register_cases().register_sources().register_upkeep()
     }
 
-    fn register(mut self) -> Self {
+    fn register_cases(mut self) -> Self {
         let registry = &mut self.registry;
         registry.register("events", "Events received, by source", self.events.clone());
         registry.register("cases_opened", "Cases opened", self.opened.clone());
@@ -152,6 +152,11 @@ impl Metrics {
             self.undecided.clone(),
         );
         registry.register("calls", "Attempts of calls, by action and outcome", self.calls.clone());
+        self
+    }
+
+    fn register_sources(mut self) -> Self {
+        let registry = &mut self.registry;
         registry.register(
             "connector_failures",
             "Reads of an identity provider that failed",
@@ -179,6 +184,11 @@ impl Metrics {
             "When a source was last read",
             self.polled.clone(),
         );
+        self
+    }
+
+    fn register_upkeep(mut self) -> Self {
+        let registry = &mut self.registry;
         registry.register("policy_reloads", "Reloads of the policy tree, by result", self.reloads.clone());
         registry.register(
             "policy_last_reload_successful",

@@ -1,6 +1,7 @@
 //! Opens or creates a store in a directory: takes the lock, reads the journal and compares it with the mark and the
 //! state. Then makes the journal's end durable, updates the state and starts the threads.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -13,9 +14,10 @@ use super::journal::{self, Journal};
 use super::mark::{Found, Marker};
 use super::rebuild::Brought;
 use super::room::Room;
+use super::state::State;
 use super::thread::thread;
 use super::{Error, Options, forget, loss, pruning, rebuild};
-use crate::model::Timestamp;
+use crate::model::{Secret, Timestamp};
 
 /// Commits that wait for the committer; further ones wait in their own tasks.
 const QUEUE: usize = 1024;
@@ -92,41 +94,64 @@ fn open(dir: &Path, now: Timestamp, options: Options) -> Result<(Store, Opened),
     room.settle();
     forget::clear_temporary(dir);
     pruning::prune(dir, now);
-    let state = Arc::new(state);
-    let (home, failure) = (dir.to_owned(), Arc::clone(&options.failure));
-    state.serve(Box::new(move |reason| {
-        rebuild::suspect(&home, reason);
-        failure(reason);
-    }));
-    let (queue, requests) = mpsc::channel(QUEUE);
-    let (applier, groups) = std::sync::mpsc::sync_channel(GROUPS);
-    let (applied, watch) = watch::channel(state.meta().applied);
-    let (cases, cases_watch) = watch::channel(state.meta().applied);
-    let committer = Committer {
-        journal,
-        marker,
-        options: options.clone(),
-        room: Arc::clone(&room),
-        queue: requests,
-        applier,
-        order: None,
-    };
-    let kept = options.clone();
-    let applier = Applier { dir: dir.to_owned(), state: Arc::clone(&state), options, groups, applied, cases };
-    let threads =
-        vec![thread("store-commit", move || committer.run())?, thread("store-apply", move || applier.run())?];
-    let shared = Shared {
-        state,
-        secret,
-        applied: watch,
-        cases: cases_watch,
-        room,
-        dir: dir.to_owned(),
-        options: kept,
-        rewriting: tokio::sync::Mutex::default(),
-        queue: Mutex::new(Some(queue)),
-        threads: Mutex::new(threads),
-        _lock: lock,
-    };
-    Ok((Store { shared: Arc::new(shared) }, opened))
+    let ready = Ready { dir, state: Arc::new(state), secret, journal, marker, room, options, lock };
+    Ok((ready.start()?, opened))
+}
+
+/// A store whose files agree.
+struct Ready<'a> {
+    dir: &'a Path,
+    state: Arc<State>,
+    secret: Secret,
+    journal: Journal,
+    marker: Marker,
+    room: Arc<Room>,
+    options: Options,
+    lock: File,
+}
+
+impl Ready<'_> {
+    /// Starts the threads.
+    fn start(self) -> Result<Store, Error> {
+        let Self { dir, state, secret, journal, marker, room, options, lock } = self;
+        let (home, failure) = (dir.to_owned(), Arc::clone(&options.failure));
+        state.serve(Box::new(move |reason| {
+            rebuild::suspect(&home, reason);
+            failure(reason);
+        }));
+        let (queue, requests) = mpsc::channel(QUEUE);
+        let (applier, groups) = std::sync::mpsc::sync_channel(GROUPS);
+        let (applied, watch) = watch::channel(state.meta().applied);
+        let (cases, cases_watch) = watch::channel(state.meta().applied);
+        let committer = Committer {
+            journal,
+            marker,
+            options: options.clone(),
+            room: Arc::clone(&room),
+            queue: requests,
+            applier,
+            order: None,
+        };
+        let kept = options.clone();
+        let applier =
+            Applier { dir: dir.to_owned(), state: Arc::clone(&state), options, groups, applied, cases };
+        let threads = vec![
+            thread("store-commit", move || committer.run())?,
+            thread("store-apply", move || applier.run())?,
+        ];
+        let shared = Shared {
+            state,
+            secret,
+            applied: watch,
+            cases: cases_watch,
+            room,
+            dir: dir.to_owned(),
+            options: kept,
+            rewriting: tokio::sync::Mutex::default(),
+            queue: Mutex::new(Some(queue)),
+            threads: Mutex::new(threads),
+            _lock: lock,
+        };
+        Ok(Store { shared: Arc::new(shared) })
+    }
 }

@@ -41,7 +41,7 @@ impl Retention {
                 next = tonight(now);
             }
             let pending = self.go_on().await;
-            let again = pending.then(|| now + AGAIN).unwrap_or(next).min(next);
+            let again = if pending { next.min(now + AGAIN) } else { next };
             until(&*self.clock, Some(again), &mut applied, &mut stop).await;
         }
     }

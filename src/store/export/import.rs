@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::super::backup::{Origin, Target};
+use super::super::commit::Body;
 use super::super::directory::{journal_dir, make_dir, make_secret};
 use super::super::journal::{End, Head, Journal};
 use super::super::outside::Header;
@@ -94,7 +95,12 @@ impl Writer {
             Line::Record(line) => {
                 self.last += 1;
                 // A record that this program cannot read must not become the journal.
-                shape::decode(self.last, line)?;
+                if matches!(shape::decode(self.last, line)?, Body::Redact(_)) {
+                    // Only records of sealed segments are redacted.
+                    self.write()?;
+                    let sealed = self.journal.end_segment();
+                    sealed.map_err(|refusal| Error::Backup(refusal.to_string()))?;
+                }
                 let line = shape::renewed(self.last, line)?.into_owned();
                 self.bytes += line.len();
                 self.group.push(line);

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::store::Error;
 use crate::store::directory::journal_dir;
 use crate::store::handle::Store;
+use crate::store::{Error, disk};
 
 /// Files that were set aside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,9 +43,11 @@ impl Store {
     pub fn remove_leftovers(&self) -> Result<usize, Error> {
         let found = self.leftovers()?.removable;
         for path in &found {
-            let removed =
-                if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-            removed.map_err(Error::io(format!("removing {}", path.display())))?;
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).map_err(Error::io(format!("removing {}", path.display())))?;
+            } else {
+                disk::remove(path)?;
+            }
         }
         Ok(found.len())
     }

@@ -11,7 +11,7 @@ use crate::store::committer::Until;
 use crate::store::directory::journal_dir;
 use crate::store::handle::Store;
 use crate::store::redact::{Events, Who, alias, hash, names, record};
-use crate::store::{Error, Options, journal, shape};
+use crate::store::{Error, Options, disk, journal, shape};
 
 impl Redact {
     /// Names the persons of an order, by their keys: hashed, with a new salt.
@@ -78,7 +78,13 @@ fn pass(
     let newest = pending.iter().map(|order| order.entry).max().unwrap_or_default();
     let mut work: Vec<Work<'_>> = pending.iter().map(Work::new).collect();
     let mut certified = Vec::new();
-    for (segment, first) in journal::sealed(&journals)? {
+    let (sealed, open) = journal::sealed(&journals)?;
+    if open < newest {
+        return Err(Error::Damaged(format!(
+            "the order {newest} to remove data is not the start of a segment"
+        )));
+    }
+    for (segment, first) in sealed {
         if first >= newest {
             continue;
         }
@@ -131,7 +137,7 @@ pub(in crate::store) fn clear_temporary(dir: &Path) {
     let journals = journal_dir(dir);
     let entries = std::fs::read_dir(&journals).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.path().extension().is_some_and(|ends| ends == "tmp")) {
-        if let Err(error) = std::fs::remove_file(entry.path()) {
+        if let Err(error) = disk::remove(&entry.path()) {
             tracing::warn!(path = %entry.path().display(), %error, "removing a temporary file failed");
         }
     }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::frame::{self, Chain, Frame};
 use super::pack::{Packer, Unpacker, is_start_of_stream};
 use super::segment::{self, SEGMENT_HEAD};
-use crate::store::{Act, Error, Options};
+use crate::store::{Act, Error, Options, disk};
 
 /// Receives a record; returns its new line, or `None` if it stays.
 type Redactor<'a> = dyn FnMut(u64, &[u8]) -> Result<Option<Vec<u8>>, Error> + 'a;
@@ -28,16 +28,16 @@ pub(in crate::store) struct Rewritten {
     pub(in crate::store) hash: String,
 }
 
-/// Returns the segments before the last one, with their first records.
-pub(in crate::store) fn sealed(dir: &Path) -> Result<Vec<(u64, u64)>, Error> {
-    let mut numbers = segment::numbers(dir)?;
-    numbers.pop();
+/// Returns the segments before the last one, with their first records, and the first record of the last one.
+pub(in crate::store) fn sealed(dir: &Path) -> Result<(Vec<(u64, u64)>, u64), Error> {
     let first = |number| {
         let path = segment::path(dir, number);
         let begins = segment::begins(&path).map(|(first, _)| (number, first));
         begins.ok_or_else(|| Error::Damaged(format!("the head of {} is damaged", path.display())))
     };
-    numbers.into_iter().map(first).collect()
+    let mut segments = segment::numbers(dir)?.into_iter().map(first).collect::<Result<Vec<_>, _>>()?;
+    let open = segments.pop().map_or(1, |(_, first)| first);
+    Ok((segments, open))
 }
 
 /// Returns the hash of a segment's file.
@@ -89,10 +89,10 @@ pub(in crate::store) fn rewrite(
         let replaced = options
             .before(Act::Rewrite { segment: number })
             .map_err(Error::io(format!("writing {}", path.display())))
-            .and_then(|()| super::write_whole(&path, &out));
+            .and_then(|()| disk::write_whole(&path, &out));
         if let Err(error) = replaced {
             // What was written of the new file; the segment itself is complete.
-            let _ = std::fs::remove_file(path.with_extension("tmp"));
+            let _ = disk::remove(&path.with_extension("tmp"));
             return Err(error);
         }
     }
@@ -227,7 +227,7 @@ mod tests {
             let text = String::from_utf8_lossy(line);
             Ok(text.contains("Erika").then(|| text.replace("Erika Mustermann", "-").into_bytes()))
         };
-        let segments = sealed(dir).unwrap();
+        let (segments, _) = sealed(dir).unwrap();
         assert!(segments.len() > 1, "{segments:?}");
         for (segment, _) in &segments {
             let done = rewrite(dir, *segment, &options, &mut redact).unwrap();

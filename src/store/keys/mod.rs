@@ -1,11 +1,12 @@
 //! Encoding of the state's keys. All keys are in one tree: the first byte names the kind, numbers are big-endian and
 //! texts are escaped. The order of keys is thus the order of listings.
 
-use super::commit::VendorAccount;
-use crate::case::Urgency;
-use crate::model::{CaseId, CaseState, Lane, Pause, SubjectRef, Timestamp};
-use crate::policy::Revision;
+mod listings;
+
+use crate::model::{CaseId, Timestamp};
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+
+pub(super) use listings::*;
 
 /// The kinds of key; each is one listing of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,177 +239,6 @@ pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
     end
 }
 
-pub(super) fn lane_byte(lane: Lane) -> u8 {
-    match lane {
-        Lane::Mail => 1,
-        Lane::VerificationStart => 2,
-        Lane::VerificationRead => 3,
-        Lane::Identity => 4,
-        Lane::Provisioning => 5,
-        Lane::Request => 6,
-        Lane::Emit => 7,
-    }
-}
-
-/// Returns the key prefix of a lane's calls.
-pub(super) fn lane(lane: Lane) -> Key {
-    Key::new(Kind::Call).byte(lane_byte(lane))
-}
-
-/// Returns the key prefix of one queue of a lane.
-pub(super) fn queue(lane: Lane, system: &str, urgency: Urgency) -> Key {
-    self::lane(lane).text(system).byte(urgency.byte())
-}
-
-/// Returns the system and the urgency of a call's key, and the length of the prefix that names them.
-pub(super) fn queue_of(key: &[u8]) -> Option<(String, Urgency, usize)> {
-    let (system, end) = text_at(key, 2)?;
-    Some((system, Urgency::from_byte(*key.get(end)?)?, end + 1))
-}
-
-pub(super) fn case(id: &CaseId) -> Vec<u8> {
-    Key::new(Kind::Case).text(id.as_str()).end()
-}
-
-pub(super) fn is_case(key: &[u8]) -> bool {
-    key.first() == Some(&(Kind::Case as u8))
-}
-
-/// Returns whether a key follows the progress of one case and names it: no other case has this key.
-pub(super) fn is_fleeting(key: &[u8]) -> bool {
-    const KINDS: [Kind; 10] = [
-        Kind::Wake,
-        Kind::Call,
-        Kind::Begun,
-        Kind::Open,
-        Kind::Subject,
-        Kind::Listing,
-        Kind::ListingOfPolicy,
-        Kind::ListingOfState,
-        Kind::Hold,
-        Kind::Echo,
-    ];
-    key.first().is_some_and(|first| KINDS.iter().any(|kind| *first == *kind as u8))
-}
-
-/// Returns whether the key is one of those that follow from a case.
-pub(super) fn follows_from_a_case(key: &[u8]) -> bool {
-    const KINDS: [Kind; 14] = [
-        Kind::Wake,
-        Kind::Call,
-        Kind::Begun,
-        Kind::Open,
-        Kind::Subject,
-        Kind::Execution,
-        Kind::Listing,
-        Kind::ListingOfPolicy,
-        Kind::ListingOfState,
-        Kind::Term,
-        Kind::Hold,
-        Kind::Echo,
-        Kind::Count,
-        Kind::Kept,
-    ];
-    // Keys of vendor accounts, which earlier versions had.
-    const VENDOR: u8 = b'y';
-    key.first().is_some_and(|first| *first == VENDOR || KINDS.iter().any(|kind| *kind as u8 == *first))
-}
-
-pub(super) fn entry(id: &CaseId, number: u64) -> Vec<u8> {
-    Key::new(Kind::Entry).text(id.as_str()).number(number).end()
-}
-
-pub(super) fn inbox(key: &str) -> Vec<u8> {
-    Key::new(Kind::Inbox).text(key).end()
-}
-
-pub(super) fn seen(mark: &str) -> Vec<u8> {
-    Key::new(Kind::Seen).text(mark).end()
-}
-
-pub(super) fn seen_at(at: Timestamp, key: &str) -> Vec<u8> {
-    Key::new(Kind::SeenAt).time(at).text(key).end()
-}
-
-pub(super) fn cursor(source: &str) -> Vec<u8> {
-    Key::new(Kind::Cursor).text(source).end()
-}
-
-pub(super) fn revision(revision: &Revision) -> Vec<u8> {
-    Key::new(Kind::Revision).text(&revision.0).end()
-}
-
-pub(super) fn active() -> Vec<u8> {
-    Key::new(Kind::Active).end()
-}
-
-pub(super) fn keyed(key: &str) -> Vec<u8> {
-    Key::new(Kind::Request).text(key).end()
-}
-
-pub(super) fn policy_order(policy: &str) -> Vec<u8> {
-    Key::new(Kind::PolicyOrder).text(policy).end()
-}
-
-pub(super) fn enrolled(provider: &str, person: &str) -> Vec<u8> {
-    Key::new(Kind::Enrolled).text(provider).text(person).end()
-}
-
-pub(super) fn document(fingerprint: &str) -> Key {
-    Key::new(Kind::Document).text(fingerprint)
-}
-
-/// Returns the key prefix of holds. A registration and its account are one person.
-pub(super) fn hold(account: &str) -> Key {
-    Key::new(Kind::Hold).text(account)
-}
-
-pub(super) fn echo(account: &str) -> Key {
-    Key::new(Kind::Echo).text(account)
-}
-
-pub(super) fn pause(pause: &Pause) -> Vec<u8> {
-    Key::new(Kind::Pause).time(pause.from).text(&pause.who).end()
-}
-
-pub(super) fn count(policy: &str, word: &str) -> Vec<u8> {
-    Key::new(Kind::Count).text(policy).text(word).end()
-}
-
-pub(super) fn execution(execution: &str) -> Vec<u8> {
-    Key::new(Kind::Execution).text(execution).end()
-}
-
-pub(super) fn listing(open: bool) -> Key {
-    Key::new(Kind::Listing).byte(u8::from(open))
-}
-
-pub(super) fn listing_of_policy(policy: &str, open: bool) -> Key {
-    Key::new(Kind::ListingOfPolicy).text(policy).byte(u8::from(open))
-}
-
-/// Returns the listing of a state, except of the states that most cases are in.
-pub(super) fn listing_of_state(state: CaseState) -> Option<Key> {
-    match state {
-        CaseState::InReview | CaseState::InGrace | CaseState::OverLimit | CaseState::Stuck => {
-            Some(Key::new(Kind::ListingOfState).text(state.word()))
-        }
-        CaseState::Running | CaseState::Waiting | CaseState::Closed => None,
-    }
-}
-
-pub(super) fn term(term: &str) -> Key {
-    Key::new(Kind::Term).text(term)
-}
-
-pub(super) fn open(policy: &str, key: &str) -> Key {
-    Key::new(Kind::Open).text(policy).text(key)
-}
-
-pub(super) fn subject(subject: &SubjectRef) -> Key {
-    Key::new(Kind::Subject).text(&subject.source).text(subject.kind.word()).text(&subject.id)
-}
-
 /// Returns a key in hexadecimal digits, for messages and records.
 pub(super) fn hex(key: &[u8]) -> String {
     HEXLOWER.encode(key)
@@ -435,30 +265,6 @@ fn end_of_text(key: &[u8], from: usize) -> Option<usize> {
 /// Returns a key up to the end of the text after `from`.
 pub(super) fn start(key: &[u8], from: usize) -> Option<Vec<u8>> {
     key.get(..end_of_text(key, from)?).map(<[u8]>::to_vec)
-}
-
-pub(super) fn kept(closed_at: Timestamp) -> Key {
-    Key::new(Kind::Kept).time(closed_at)
-}
-
-pub(super) fn redaction(entry: u64) -> Vec<u8> {
-    Key::new(Kind::Redaction).number(entry).end()
-}
-
-pub(super) fn certificate(segment: u64) -> Vec<u8> {
-    Key::new(Kind::Certificate).number(segment).end()
-}
-
-pub(super) fn deletion(account: &VendorAccount) -> Vec<u8> {
-    Key::new(Kind::Deletion).text(&account.provider).text(&account.account).end()
-}
-
-pub(super) fn loss(sequence: u64) -> Vec<u8> {
-    Key::new(Kind::Loss).number(sequence).end()
-}
-
-pub(super) fn meta() -> Vec<u8> {
-    Key::new(Kind::Meta).end()
 }
 
 #[cfg(test)]
