@@ -40,7 +40,7 @@ fn small(seed: u64) -> Options {
         Act::Write { at, .. } if at > 100 && writes.fetch_add(1, Ordering::Relaxed) % 23 == 22 => {
             Err(io::ErrorKind::StorageFull.into())
         }
-        Act::Write { .. } | Act::Sync { .. } | Act::Mark | Act::Exchange => Ok(()),
+        Act::Write { .. } | Act::Sync { .. } | Act::Mark | Act::Exchange | Act::Rewrite { .. } => Ok(()),
     };
     Options { segment_bytes: 3_000, fault: Some(Arc::new(fault)), ..options() }
 }

@@ -232,6 +232,9 @@ async fn each_class_removes_its_data_from_every_file_and_nothing_of_others() {
         for what in gone {
             assert!(!left.contains(&canary("erika", what)), "{class:?}: {what} is left: {left:?}");
         }
+        let found = store::search(dir, &[canary("max", "name")]).unwrap();
+        assert!(found.iter().any(|(_, place)| matches!(place, store::Place::Key(_))), "{found:?}");
+        assert!(found.iter().any(|(_, place)| matches!(place, store::Place::Record(_))), "{found:?}");
         let others = self::left(dir, "max");
         assert_eq!(others.len(), canaries("max").len() - 1, "{others:?}");
     }
@@ -337,4 +340,61 @@ async fn a_changed_redacted_record_is_found() {
     let differences = store::verify(&one).unwrap().differences;
     let named = differences.iter().any(|text| text.contains("segment 1") && text.contains("its hash"));
     assert!(named, "{differences:?}");
+}
+
+/// Erases a person from a store of which a backup exists.
+async fn erased(origin: &Path, backup: &Path) -> Store {
+    let store = filled(origin).await;
+    store::backup(origin, backup, at(50)).unwrap();
+    store.redact(order(Forgotten::Person)).await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn the_next_backup_forgets_too_and_restores_to_a_sound_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let [origin, backup, place] = ["store", "backup", "place"].map(|name| dir.path().join(name));
+    let store = erased(&origin, &backup).await;
+    store.finish_redactions(at(101)).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let done = store::backup(&origin, &backup, at(102)).unwrap();
+    assert!(done.replaced > 0, "{done:?}");
+    store::verify_backup(&backup).unwrap();
+    store::restore(&backup, &place, at(103), "", Some(done.head)).unwrap();
+    drop(open(&place));
+    assert_sound(&place);
+    assert_eq!(left(&place, "erika"), Vec::<String>::new());
+    // A backup has no state: its segments are read as a store's.
+    let segments = std::fs::read_dir(backup.join("segments")).unwrap().map(|entry| entry.unwrap().path());
+    let segments: Vec<_> = segments.collect();
+    assert_eq!(segments.len() as u64, done.segments);
+    for path in segments {
+        let (text, bytes) = (canary("erika", "name"), std::fs::read(path).unwrap());
+        assert!(!bytes.windows(text.len()).any(|window| window == text.as_bytes()));
+    }
+}
+
+#[tokio::test]
+async fn an_export_of_a_redacted_store_is_imported_and_forgets_what_was_pending() {
+    for finished in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let [origin, backup, file, place] =
+            ["store", "backup", "export.jsonl", "place"].map(|name| dir.path().join(name));
+        let store = erased(&origin, &backup).await;
+        if finished {
+            store.finish_redactions(at(101)).await.unwrap();
+        }
+        store.close().await.unwrap();
+        drop(store);
+        let exported = store::export(&origin, &file, at(102), true).unwrap();
+        store::import(&file, &place, at(103), "", Some(exported.head)).unwrap();
+        let (store, _) = open(&place);
+        assert_eq!(store.finish_redactions(at(104)).await.unwrap(), usize::from(!finished));
+        store.close().await.unwrap();
+        drop(store);
+        drop(open(&place));
+        assert_sound(&place);
+        assert_eq!(left(&place, "erika"), Vec::<String>::new(), "{finished}");
+    }
 }
