@@ -82,6 +82,7 @@ fn case(number: i64) -> Case {
     let subject = person(number);
     let key = subject.reference().to_string();
     Case {
+        redacted: None,
         id: CaseId(digits(&format!("case {number}"), 26)),
         policy: "registration-proofing".to_owned(),
         revision: Revision(digits("revision", 24)),
