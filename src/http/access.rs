@@ -22,19 +22,32 @@ use super::Problem;
 pub struct Grant {
     actor: Actor,
     roles: BTreeSet<Role>,
-    hash: [u8; 32],
+    /// None: no token.
+    hash: Option<[u8; 32]>,
     /// The last day on which the token is accepted.
     last: Option<NaiveDate>,
 }
 
 impl Grant {
     pub fn new(actor: Actor, roles: impl IntoIterator<Item = Role>, token: &Secret) -> Self {
-        let hash = Sha256::digest(token.expose().as_bytes()).into();
+        let hash = Some(Sha256::digest(token.expose().as_bytes()).into());
         Self { actor, roles: roles.into_iter().collect(), hash, last: None }
     }
 
     pub fn until(self, last: Option<NaiveDate>) -> Self {
         Self { last, ..self }
+    }
+}
+
+impl Grant {
+    /// A person whom the organization's identity provider has signed in: no token belongs to it.
+    pub fn signed_in(actor: Actor, roles: impl IntoIterator<Item = Role>) -> Self {
+        Self { actor, roles: roles.into_iter().collect(), hash: None, last: None }
+    }
+
+    /// The name in journals.
+    pub fn name(&self) -> &str {
+        &self.actor.name
     }
 }
 
@@ -59,6 +72,7 @@ pub struct Caller {
     pub raw_identity: bool,
     /// May see all data of one person.
     pub privacy: bool,
+    roles: BTreeSet<Role>,
 }
 
 /// As the guard found the caller. A handler that takes one on a route that needs no role gets an error.
@@ -76,6 +90,16 @@ impl Caller {
     pub fn name(&self) -> &str {
         &self.actor.name
     }
+
+    /// Whether the caller passes a route with these roles.
+    pub fn may(&self, any_of: &[Role]) -> bool {
+        allowed(&self.roles, any_of)
+    }
+}
+
+/// `admin` includes all roles except raw identity data.
+fn allowed(roles: &BTreeSet<Role>, any_of: &[Role]) -> bool {
+    roles.contains(&Role::Admin) || any_of.iter().any(|role| roles.contains(role))
 }
 
 impl Access {
@@ -90,26 +114,40 @@ impl Access {
 
     fn grant(&self, token: &str) -> Option<&Grant> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        self.grants.iter().find(|grant| bool::from(grant.hash.ct_eq(&hash)))
+        self.grants.iter().find(|grant| grant.hash.is_some_and(|known| bool::from(known.ct_eq(&hash))))
     }
 
-    /// Returns the caller if the token has one of these roles. `admin` includes all roles except raw identity data.
+    /// Returns the caller if the token has one of these roles.
     pub fn require(&self, headers: &HeaderMap, any_of: &[Role]) -> Result<Caller, Problem> {
         let Some(token) = bearer(headers) else {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "send a token: Authorization: Bearer TOKEN"));
         };
-        let Some(grant) = self.grant(token) else {
-            return Err(Problem::new(StatusCode::UNAUTHORIZED, "unknown token"));
-        };
+        self.permit(&self.sign_in(token)?, any_of)
+    }
+
+    /// Returns what a token grants.
+    pub fn sign_in(&self, token: &str) -> Result<Grant, Problem> {
+        let grant = self.grant(token).cloned();
+        let grant = grant.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "unknown token"))?;
+        self.check_expiry(&grant)?;
+        Ok(grant)
+    }
+
+    fn check_expiry(&self, grant: &Grant) -> Result<(), Problem> {
         let name = &grant.actor.name;
         if let Some(last) = grant.last.filter(|last| *last < self.clock.now().date_naive()) {
             tracing::warn!(by = name, "a request with an expired token was refused");
             let detail = format!("the token {name} expired on {last}; use a new one");
             return Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
         }
-        let allowed =
-            grant.roles.contains(&Role::Admin) || any_of.iter().any(|role| grant.roles.contains(role));
-        if !allowed {
+        Ok(())
+    }
+
+    /// Returns the caller if a grant is still accepted and has one of these roles.
+    pub fn permit(&self, grant: &Grant, any_of: &[Role]) -> Result<Caller, Problem> {
+        self.check_expiry(grant)?;
+        let name = &grant.actor.name;
+        if !allowed(&grant.roles, any_of) {
             let needed: Vec<_> = any_of.iter().map(|role| role.word()).chain(["admin"]).collect();
             let detail =
                 format!("the token {name} lacks the role; one of these is required: {}", needed.join(", "));
@@ -118,7 +156,7 @@ impl Access {
         }
         let raw_identity = grant.roles.contains(&Role::RawIdentity);
         let privacy = grant.roles.contains(&Role::Privacy);
-        Ok(Caller { actor: grant.actor.clone(), raw_identity, privacy })
+        Ok(Caller { actor: grant.actor.clone(), raw_identity, privacy, roles: grant.roles.clone() })
     }
 }
 

@@ -84,7 +84,7 @@ impl AppState {
     /// Refuses a request without the credentials that the route needs. Marks the connection of an authenticated client.
     fn admit(&self, needs: Needs, parts: &mut Parts) -> Result<(), Problem> {
         let known = match needs {
-            Needs::Nothing | Needs::Hint | Needs::Return => false,
+            Needs::Nothing | Needs::Hint | Needs::Return | Needs::Page(_) | Needs::SignIn => false,
             Needs::Role(roles) => {
                 let caller = self.access.require(&parts.headers, roles)?;
                 parts.extensions.insert(caller);
@@ -107,7 +107,12 @@ impl AppState {
 }
 
 /// Reads a body to its end, if it arrives fast enough and is not too large.
-async fn read(mut body: Body, parts: &Parts, largest: usize, bounds: Bounds) -> Result<Bytes, Problem> {
+pub(super) async fn read(
+    mut body: Body,
+    parts: &Parts,
+    largest: usize,
+    bounds: Bounds,
+) -> Result<Bytes, Problem> {
     let too_large =
         || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {largest} bytes"));
     let announced = announced(parts);

@@ -78,6 +78,12 @@ impl AppState {
         }
     }
 
+    /// Counts a request against the limit of a token's name or a signed-in person.
+    pub(super) fn count_token(&self, name: &str) -> Result<(), Problem> {
+        let taken = self.limits.tokens.take(name.to_owned(), self.engine.now());
+        taken.map_err(|wait| self.too_many("token", wait))
+    }
+
     /// Counts a request against the limit of all unauthenticated clients at an address.
     pub(super) fn count_stranger(&self, peer: Option<Peer>) -> Result<(), Problem> {
         let taken = self.limits.addresses.take(peer, self.engine.now());
@@ -86,7 +92,10 @@ impl AppState {
 
     fn client(&self, needs: Needs, request: &Parts) -> Client {
         let known = match needs {
-            Needs::Nothing | Needs::Hint | Needs::Return => Some(Client::Unproven),
+            // Pages have a guard of their own, which counts.
+            Needs::Nothing | Needs::Hint | Needs::Return | Needs::Page(_) | Needs::SignIn => {
+                Some(Client::Unproven)
+            }
             Needs::Role(_) => self.access.name(&request.headers).map(|name| Client::Token(name.to_owned())),
             Needs::Link => self.link_of(request.uri.path()).map(Client::Link),
             Needs::Webhook => self.is_webhook(request).then_some(Client::Vendor),

@@ -17,38 +17,44 @@
 //! | `listen`, `connections`, `lingering` | sockets: their number, their time limits, and how they close |
 //! | `limits` | rate limits per client |
 //! | `repeat` | repeated changes |
+//! | `sessions`, `signed_in` | sessions of people, and what a page of the console requires |
 
 mod access;
-mod answer;
-mod cases;
+pub mod answer;
+pub mod cases;
 mod connections;
 mod describe;
-mod events;
-mod explain;
-mod extract;
+pub mod events;
+pub mod explain;
+pub mod extract;
 mod guard;
 mod hooks;
 mod limits;
 mod lingering;
 mod listen;
-mod migrations;
+pub mod migrations;
 mod openapi;
 mod person;
-mod plan;
-mod policies;
+pub mod plan;
+pub mod policies;
 mod problem;
 mod repeat;
-mod revisions;
-mod routes;
-mod subjects;
-mod watch;
+pub mod revisions;
+pub mod routes;
+pub mod sessions;
+pub mod signed_in;
+pub mod subjects;
+pub mod watch;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::response::Response;
 
 use crate::engine::Engine;
+use crate::engine::clock::System;
+use crate::model::Clock;
 
 pub use access::{Access, Caller, Grant};
 pub use describe::{Describe, Description};
@@ -66,6 +72,15 @@ pub struct AppState {
     turns: Arc<repeat::Turns>,
     limits: Arc<limits::Limits>,
     bodies: guard::Bodies,
+    sessions: Arc<sessions::Sessions>,
+    console: Option<Arc<dyn Console>>,
+}
+
+/// The pages for people who decide and administer. They are a room above this one.
+pub trait Console: std::fmt::Debug + Send + Sync {
+    fn routes(&self) -> Vec<Route>;
+    /// Answers a request that got no page.
+    fn refuse(&self, doors: &AppState, asked: &signed_in::Asked, why: signed_in::Refused) -> Response;
 }
 
 impl AppState {
@@ -77,7 +92,31 @@ impl AppState {
             turns: Arc::new(repeat::Turns::default()),
             limits: Arc::new(limits::Limits::default()),
             bodies: guard::Bodies::default(),
+            sessions: Arc::new(sessions::Sessions::new(Arc::new(System))),
+            console: None,
         })
+    }
+
+    /// Serves the console too.
+    pub fn with_console(self, console: Arc<dyn Console>) -> Self {
+        Self { console: Some(console), ..self }
+    }
+
+    /// Sessions end by another clock.
+    pub fn with_sessions(self, clock: Arc<dyn Clock>) -> Self {
+        Self { sessions: Arc::new(sessions::Sessions::new(clock)), ..self }
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    pub fn sessions(&self) -> &sessions::Sessions {
+        &self.sessions
     }
 
     /// Serves the routes for the outside world only: hooks and people's links.
@@ -87,17 +126,21 @@ impl AppState {
 
     /// Serves everything on one listener.
     pub fn everything(&self) -> Router {
-        self.serve(Self::routes().into_iter().chain(routes::former()).collect())
+        self.serve(Self::routes().into_iter().chain(routes::former()).chain(self.pages()).collect())
     }
 
     /// Serves everything except the routes of `public`, if those have a listener of their own.
     pub fn private(&self) -> Router {
-        self.serve(routes::inside().into_iter().chain(routes::former()).collect())
+        self.serve(routes::inside().into_iter().chain(routes::former()).chain(self.pages()).collect())
     }
 
     /// Returns every route, without the former paths.
     pub fn routes() -> Vec<Route> {
         routes::outside().into_iter().chain(routes::inside()).collect()
+    }
+
+    fn pages(&self) -> Vec<Route> {
+        self.console.iter().flat_map(|console| console.routes()).collect()
     }
 
     fn serve(&self, routes: Vec<Route>) -> Router {

@@ -121,7 +121,7 @@ fn operation(route: &Route, mut known: Description) -> Operation {
 /// Returns the statuses with which a route's guard may refuse.
 fn guarded(route: &Route) -> Vec<StatusCode> {
     let mut statuses = match route.needs {
-        Needs::Nothing => vec![],
+        Needs::Nothing | Needs::Page(_) | Needs::SignIn => vec![],
         Needs::Role(_) => {
             vec![StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS]
         }
@@ -174,7 +174,7 @@ fn refusal(status: StatusCode) -> Response {
 fn requirements(needs: Needs) -> Vec<SecurityRequirement> {
     let none: [&str; 0] = [];
     match needs {
-        Needs::Nothing | Needs::Link | Needs::Hint | Needs::Return => vec![],
+        Needs::Nothing | Needs::Link | Needs::Hint | Needs::Return | Needs::Page(_) | Needs::SignIn => vec![],
         Needs::Webhook => vec![SecurityRequirement::new(WEBHOOK, none)],
         Needs::Role(roles) => {
             let roles: BTreeSet<Role> = roles.iter().copied().chain([Role::Admin]).collect();

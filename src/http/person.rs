@@ -15,6 +15,7 @@ use crate::model::Timestamp;
 
 use super::answer::{Format, PersonPage, Text};
 use super::extract::{Path, Query};
+use super::sessions::cookie;
 use super::{AppState, Problem};
 
 const LANGUAGES: [&str; 2] = ["en", "de"];
@@ -234,15 +235,6 @@ pub async fn returned(
         Err(error) => Err(Problem::from(error)),
     };
     doors.pages.with_error_page(&doors, &headers, shown).map(PersonPage)
-}
-
-/// Returns the value of a cookie.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    texts
-        .flat_map(|text| text.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(found, value)| (found == name).then_some(value))
 }
 
 /// Sends the browser to the vendor. A return from there is a navigation between sites, for which a browser sends lax

@@ -1,7 +1,8 @@
 //! Errors as RFC 9457 problem documents: a sentence for the caller, the cause only in the log.
 
 use axum::Json;
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 
@@ -9,8 +10,11 @@ use crate::api;
 use crate::api::problem::More;
 use crate::engine::cases::ApplyError;
 
+use super::AppState;
+use super::signed_in::Asked;
+
 /// An error, for the caller.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
     detail: String,
@@ -71,12 +75,29 @@ impl Problem {
     }
 }
 
-#[cfg(test)]
+/// The error of a response: a page shows it in its own way.
+#[derive(Debug, Clone)]
+pub(super) struct Said(Problem);
+
+impl From<Said> for Problem {
+    fn from(said: Said) -> Self {
+        said.0
+    }
+}
+
 impl Problem {
-    pub(super) fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         self.status
     }
 
+    /// Seconds after which a retry is useful.
+    pub fn retry_after(&self) -> Option<i64> {
+        self.retry_after
+    }
+}
+
+#[cfg(test)]
+impl Problem {
     pub(super) fn parameter(&self) -> Option<&str> {
         self.more.parameter.as_deref()
     }
@@ -104,6 +125,7 @@ impl From<crate::engine::StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let said = Said(self.clone());
         let document = api::problem::Problem {
             kind: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("error").to_owned(),
@@ -120,12 +142,20 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        response.extensions_mut().insert(said);
         response
     }
 }
 
-pub(super) async fn no_such_path(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("no such path: {}", uri.path()))
+pub(super) async fn no_such_path(
+    State(doors): State<AppState>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let problem = Problem::new(StatusCode::NOT_FOUND, format!("no such path: {}", uri.path()));
+    let signed = doors.signed(&headers);
+    doors.refuse_unknown(Asked { method, uri, headers, signed }, problem)
 }
 
 pub(super) async fn wrong_method(method: Method, uri: Uri) -> Problem {

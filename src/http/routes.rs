@@ -15,6 +15,7 @@ use crate::engine::operators::Order;
 use super::describe::{Describe, Description};
 use super::extract::{Body, Path};
 use super::guard::{Gate, guard};
+use super::signed_in::guard_page;
 use super::{
     AppState, Caller, cases, events, explain, hooks, migrations, openapi, person, plan, policies, revisions,
     subjects, watch,
@@ -24,17 +25,19 @@ use super::{
 const LARGEST_BODY: usize = 1 << 20;
 /// A vendor's hint has a few ids; it is read before its sender is known.
 const LARGEST_HINT: usize = 16 << 10;
+/// A form of the console: a reason in percent-encoding and a few ids.
+const LARGEST_FORM: usize = 32 << 10;
 /// A policy tree has many files.
 const LARGEST_TREE: usize = 16 << 20;
 
-const CASES: &[Role] = &[Role::Viewer, Role::Desk, Role::Operator];
-const POLICIES: &[Role] = &[Role::Viewer, Role::Author, Role::Operator];
-const EXPLAIN: &[Role] = &[Role::Viewer, Role::Desk, Role::Author, Role::Operator];
-const PRIVACY: &[Role] = &[Role::Privacy];
+pub const CASES: &[Role] = &[Role::Viewer, Role::Desk, Role::Operator];
+pub const POLICIES: &[Role] = &[Role::Viewer, Role::Author, Role::Operator];
+pub const EXPLAIN: &[Role] = &[Role::Viewer, Role::Desk, Role::Author, Role::Operator];
+pub const PRIVACY: &[Role] = &[Role::Privacy];
 /// `admin` includes every role except raw identity data.
-const ADMIN: &[Role] = &[];
+pub const ADMIN: &[Role] = &[];
 /// Any token.
-const ANY: &[Role] = &Role::ALL;
+pub const ANY: &[Role] = &Role::ALL;
 
 const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -52,6 +55,10 @@ pub enum Needs {
     Webhook,
     /// A secret of a session in the query, and the cookie of the browser that was sent to it.
     Return,
+    /// A signed-in person with one of these roles, or with `admin`.
+    Page(&'static [Role]),
+    /// None, and counted by address: the way to sign in.
+    SignIn,
     /// A secret of a case in the path. Only the body identifies the case: up to 16 KiB are read first.
     Hint,
 }
@@ -74,11 +81,26 @@ pub struct Route {
 }
 
 impl Route {
+    /// A page of the console. No document describes it: programs use the API.
+    pub fn page(
+        method: Method,
+        path: &'static str,
+        needs: Needs,
+        handler: MethodRouter<AppState>,
+        summary: &'static str,
+    ) -> Self {
+        let largest = if method == Method::GET { 0 } else { LARGEST_FORM };
+        let (describe, refuses) = (nothing as fn(&mut Description), Vec::new());
+        Self { method, path, needs, largest, change: false, summary, refuses, describe, handler }
+    }
+
     fn refusing(mut self, statuses: &[StatusCode]) -> Self {
         self.refuses.extend(statuses);
         self
     }
 }
+
+fn nothing(_: &mut Description) {}
 
 fn reads<H, T>(path: &'static str, needs: Needs, handler: H, summary: &'static str) -> Route
 where
@@ -265,8 +287,16 @@ fn of_policies() -> Vec<Route> {
 pub(super) fn guarded(doors: &AppState, routes: Vec<Route>) -> Router<AppState> {
     routes.into_iter().fold(Router::new(), |router, route| {
         let gate = Gate { needs: route.needs, largest: route.largest, change: route.change };
-        let layer = from_fn_with_state((doors.clone(), gate), guard);
-        router.route(route.path, route.handler.route_layer(layer))
+        let state = (doors.clone(), gate);
+        let handler = match route.needs {
+            Needs::Page(_) | Needs::SignIn => {
+                route.handler.route_layer(from_fn_with_state(state, guard_page))
+            }
+            Needs::Nothing | Needs::Role(_) | Needs::Link | Needs::Webhook | Needs::Return | Needs::Hint => {
+                route.handler.route_layer(from_fn_with_state(state, guard))
+            }
+        };
+        router.route(route.path, handler)
     })
 }
 
@@ -285,6 +315,7 @@ mod tests {
                 Needs::Webhook => "shared header".to_owned(),
                 Needs::Hint => "secret in the path".to_owned(),
                 Needs::Return => "secret in the query, and a cookie".to_owned(),
+                Needs::Page(_) | Needs::SignIn => panic!("docs/console.md has the pages"),
                 Needs::Role(roles) if roles == ANY => "any token".to_owned(),
                 Needs::Role(roles) => {
                     roles.iter().map(|role| role.word()).chain(["admin"]).collect::<Vec<_>>().join(", ")

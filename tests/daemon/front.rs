@@ -56,6 +56,7 @@ async fn no_route_reads_an_unauthenticated_body() {
             Needs::Role(_) | Needs::Webhook => 401,
             // Only the body of a hint names its case; a body larger than an id is refused unread.
             Needs::Link | Needs::Hint | Needs::Return => 404,
+            Needs::Page(_) | Needs::SignIn => panic!("the pages are in tests/console"),
         };
         for token in ["", "Authorization: Bearer wrong\r\n"] {
             for length in ["Content-Length: 13000000\r\n", "Transfer-Encoding: chunked\r\n"] {
