@@ -21,6 +21,7 @@
 //! | room | what | may use |
 //! |---|---|---|
 //! | `cli` | the command line; composes the rooms for `run` and `demo` | all |
+//! | `console` | pages for people who decide cases and own policies, over the handlers of the API | model, api, engine, rollout, config, http |
 //! | `http` | hooks, the person's link, the API | model, api, engine, rollout, config |
 //! | `engine` | tokio, clocks, loops: cases and their calls | model, api, policy, case, trial, store, connectors, config, rollout |
 //! | `rollout` | which policies run: the tree, back-tests, releases, revisions | model, api, policy, case, trial, store |
@@ -61,6 +62,7 @@ pub mod case;
 pub mod cli;
 pub mod config;
 pub mod connectors;
+pub mod console;
 pub mod engine;
 pub mod http;
 pub mod model;

@@ -32,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rollout", &["model", "api", "policy", "case", "trial", "store"]),
     ("engine", &["model", "api", "policy", "case", "trial", "store", "connectors", "config", "rollout"]),
     ("http", &["model", "api", "engine", "rollout", "config"]),
+    ("console", &["model", "api", "engine", "rollout", "config", "http"]),
     (
         "cli",
         &[
@@ -48,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "engine",
             "rollout",
             "http",
+            "console",
         ],
     ),
 ];

@@ -15,6 +15,7 @@ use super::compose::{self, Configured};
 use super::rehearsal::{self, Rehearsal};
 use super::{Ending, Failed, descriptors, notify, opening, output};
 use crate::config::Config;
+use crate::console;
 use crate::engine::Engine;
 use crate::http::{AppState, Bounds, Listening, listen_on, listen_within};
 use crate::model::Clock;
@@ -41,7 +42,9 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     }
     let Some(engine) = open(&configured, clock, &mut orders).await? else { return Ok(Ending::Ok) };
     let mut tasks = engine.start();
+    let console = console::pages().map_err(|why| Failed::no(anyhow!(why)))?;
     let doors = AppState::new(engine.clone(), access).map_err(|why| Failed::usage(anyhow!(why)))?;
+    let doors = doors.with_console(console);
     let listeners = bind(config, &doors, handed).await?;
     for listening in &listeners {
         output::line(&format!("listening on http://{}", listening.address));

@@ -21,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::serve::log_filter;
 use super::{Ending, Failed, compose, init, output};
 use crate::config::Role;
+use crate::console;
 use crate::engine::Engine;
 use crate::engine::clock::Scaled;
 use crate::http::{Access, AppState, Grant, listen};
@@ -102,13 +103,16 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
     let token = Secret::new("demo-on-this-machine-only");
     let access = Access::new(vec![Grant::new(dana(&engine), [Role::Admin], &token)], engine.clock());
     let doors = AppState::new(engine.clone(), access).map_err(|why| anyhow!(why))?;
+    let doors = doors.with_console(console::pages().map_err(|why| anyhow!(why))?);
     let listening = listen(address, doors.everything()).await.context("while listening")?;
     town.broadcast_to(&url);
 
     let stage = Stage { clock, engine, town, url, token };
     let all_well = story::run(&stage).await?;
     if !arguments.exit {
-        teller::where_to_look(&stage);
+        let grant = Grant::signed_in(dana(&stage.engine), [Role::Admin, Role::RawIdentity]);
+        let link = console::sign_in_link(&doors, &stage.url, grant).map_err(|why| anyhow!(why))?;
+        teller::where_to_look(&stage, &link);
         tokio::signal::ctrl_c().await.context("while waiting for Ctrl-C")?;
     }
     listening.stop().await;

@@ -87,10 +87,12 @@ fn plain(note: &Note, step: Option<&str>) -> Option<String> {
 }
 
 /// Prints the addresses to visit while the demo runs.
-pub fn where_to_look(stage: &Stage) {
+pub fn where_to_look(stage: &Stage, sign_in: &str) {
     let Stage { town, url, .. } = stage;
     output::line("");
-    output::line("The demo runs until Ctrl-C. Play an applicant yourself:");
+    output::line("The demo runs until Ctrl-C. Open the console; the link signs you in once:");
+    output::line(&format!("  console           {sign_in}"));
+    output::line("Play an applicant yourself:");
     output::line(&format!("  register          {}", town.onelogin_served.url));
     output::line(&format!("  read the mail     {}", town.mailbox_served.web.url));
     output::line(&format!("  Jumio's pages     {}", town.jumio_served.url));

@@ -1,0 +1,29 @@
+//! The console: pages for people who decide cases and own policies. Every page calls the handlers of the API or the
+//! handles behind them; what a page may show or change is decided there and by `http::Access`, never here.
+//!
+//! | file | what |
+//! |---|---|
+//! | `assets` | files that pages load, by addresses that contain their hash |
+//! | `words` | times, ids and states as people read them |
+//! | `templates` | the templates in `templates/`, compiled once |
+//! | `nav` | the navigation |
+//! | `visit` | one request of a signed-in person: who, when, where; renders a page for it |
+//! | `refused` | pages for refused requests |
+//! | `login` | signing in and out, one-time links |
+//! | `settings` | the switch of the theme |
+//! | `cases` | the list of cases |
+//! | `routes` | every page, with the roles that it needs |
+
+mod assets;
+mod cases;
+mod login;
+mod nav;
+mod refused;
+mod routes;
+mod settings;
+mod templates;
+mod visit;
+mod words;
+
+pub use login::sign_in_link;
+pub use routes::{Pages, pages};
