@@ -71,20 +71,33 @@ impl Clock for System {
     }
 }
 
-/// A clock that runs `factor` times as fast as the machine's since `origin`, and can be set forward. Two processes with
-/// the same origin and factor agree, and a restart does not set it back. Clones share it.
+/// A clock that runs `factor` times as fast as the machine's since `origin`. It can be set forward, and its speed can
+/// change. Two processes with the same origin and factor agree, and a restart does not set it back. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Scaled {
-    origin: Timestamp,
-    factor: i32,
-    ahead: Arc<Mutex<TimeDelta>>,
+    pace: Arc<Mutex<Pace>>,
     moved: watch::Sender<()>,
+}
+
+/// Since the machine's time `real` the clock runs from `shown`, `factor` times as fast.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    real: Timestamp,
+    shown: Timestamp,
+    factor: i32,
+}
+
+impl Pace {
+    fn at(self, machine: Timestamp) -> Timestamp {
+        let real = (machine - self.real).max(TimeDelta::zero());
+        self.shown + real.checked_mul(self.factor).unwrap_or(TimeDelta::days(36_500))
+    }
 }
 
 impl Scaled {
     pub fn since(origin: Timestamp, factor: i32) -> Self {
-        let (ahead, moved) = (Arc::new(Mutex::new(TimeDelta::zero())), watch::Sender::new(()));
-        Self { origin, factor: factor.max(1), ahead, moved }
+        let pace = Pace { real: origin, shown: origin, factor: factor.max(1) };
+        Self { pace: Arc::new(Mutex::new(pace)), moved: watch::Sender::new(()) }
     }
 
     /// Creates a clock whose origin is the current time.
@@ -94,18 +107,33 @@ impl Scaled {
 
     /// Sets the time forward and wakes all waiting tasks.
     pub fn advance(&self, by: TimeDelta) {
-        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        *ahead += by.max(TimeDelta::zero());
-        drop(ahead);
+        self.change(|pace| pace.shown += by.max(TimeDelta::zero()));
+    }
+
+    /// Runs `factor` times as fast as the machine from now on.
+    pub fn set_factor(&self, factor: i32) {
+        let machine = machine_now();
+        self.change(|pace| *pace = Pace { real: machine, shown: pace.at(machine), factor: factor.max(1) });
+    }
+
+    /// How many times faster than the machine's clock it runs.
+    pub fn factor(&self) -> i32 {
+        self.pace().factor
+    }
+
+    fn pace(&self) -> Pace {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Pace)) {
+        change(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner));
         self.moved.send_replace(());
     }
 }
 
 impl Clock for Scaled {
     fn now(&self) -> Timestamp {
-        let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        let real = (machine_now() - self.origin).max(TimeDelta::zero());
-        self.origin + ahead + real.checked_mul(self.factor).unwrap_or(TimeDelta::days(36_500))
+        self.pace().at(machine_now())
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
@@ -117,11 +145,11 @@ impl Clock for Scaled {
                 if left.is_zero() {
                     return;
                 }
-                let real = (left / clock.factor.unsigned_abs()).max(std::time::Duration::from_millis(1));
+                let real = (left / clock.factor().unsigned_abs()).max(std::time::Duration::from_millis(1));
                 tokio::select! {
                     () = tokio::time::sleep(real) => {}
-                    // The sender lives in `clock`: the channel does not close, and a change means that the time was
-                    // set.
+                    // The sender lives in `clock`: the channel does not close, and a change means that the time or the
+                    // speed was set.
                     _ = moved.changed() => {}
                 }
             }
@@ -199,5 +227,33 @@ impl Clock for Virtual {
             }
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scaled_clock_keeps_its_time_when_its_speed_changes() {
+        let origin = machine_now();
+        let at = |seconds| origin + TimeDelta::seconds(seconds);
+        let pace = Pace { real: origin, shown: origin, factor: 60 };
+        assert_eq!(pace.at(at(10)), at(600));
+        // From the tenth second on it runs at the machine's speed.
+        let slower = Pace { real: at(10), shown: pace.at(at(10)), factor: 1 };
+        assert_eq!((slower.at(at(10)), slower.at(at(15))), (at(600), at(605)));
+        // A machine whose clock was set back does not set it back.
+        assert_eq!(slower.at(at(5)), at(600));
+    }
+
+    #[tokio::test]
+    async fn a_waiting_task_wakes_when_the_speed_changes() {
+        let clock = Scaled::from_now(1);
+        let waiting = tokio::spawn(clock.sleep_until(clock.now() + TimeDelta::days(1)));
+        tokio::task::yield_now().await;
+        clock.set_factor(1_000_000);
+        assert!(tokio::time::timeout(Duration::from_secs(60), waiting).await.is_ok());
+        assert_eq!(clock.factor(), 1_000_000);
     }
 }

@@ -8,11 +8,14 @@
 //! | `serving`, `fault`, `page` | the server, the faults and the pages that all of them share |
 //! | `ledger` | the requests they received and the results |
 //! | `town` | all of them on one clock |
+//! | `front` | a page with the addresses of a tour, and buttons for its clock |
+//! | `stand_in` | simulators in the place of the systems that a configuration names |
 //! | `which` | selects the simulators to run |
 //! | `applicant` | a person who registers and proves their identity |
 
 pub mod applicant;
 pub mod fault;
+pub mod front;
 pub mod jumio;
 pub mod ledger;
 pub mod mailbox;
@@ -20,6 +23,7 @@ pub mod office;
 pub mod onelogin;
 mod page;
 mod serving;
+mod stand_in;
 pub mod town;
 pub mod which;
 

@@ -63,6 +63,16 @@ const ATTRIBUTES: [&str; 7] = [
     "partner_proven_at",
 ];
 
+/// Gives each document the name of its holder: the link in the return address of a session was mailed to the person.
+fn documents(mailbox: &mailbox::Mailbox, onelogin: &onelogin::Simulator) -> jumio::Directory {
+    let (mailbox, onelogin) = (mailbox.clone(), onelogin.clone());
+    jumio::Directory::new(move |order| {
+        let (first_name, last_name) =
+            onelogin.name_of(&mailbox.recipient_of(order.success_url.as_deref()?)?)?;
+        Some(jumio::Holder { first_name, last_name })
+    })
+}
+
 impl Town {
     pub async fn serve(
         addresses: Addresses,
@@ -91,6 +101,7 @@ impl Town {
         );
         let mailbox = mailbox::Mailbox::new(Arc::clone(&clock), ledger.clone());
         let office = office::Office::new(clock, ledger.clone());
+        jumio.know(documents(&mailbox, &onelogin));
         Ok(Self {
             onelogin_served: onelogin.serve(addresses.onelogin).await?,
             jumio_served: jumio.serve(addresses.jumio).await?,

@@ -1,5 +1,7 @@
 //! One workflow execution: its statuses over time and the applicant's actions. This module must not know HTTP.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -93,6 +95,18 @@ impl Script {
         Self { face: Some(name.to_owned()), ..Self::default() }
     }
 
+    /// Gives the document the name of its holder, except where the script sets or removes a name.
+    pub(super) fn name(&mut self, holder: &Holder) {
+        for (field, name) in [("firstName", &holder.first_name), ("lastName", &holder.last_name)] {
+            self.extraction.entry(field).or_insert_with(|| name.to_uppercase().into());
+        }
+    }
+
+    /// Returns whether the script leaves a name of the document open.
+    pub(super) fn is_nameless(&self) -> bool {
+        ["firstName", "lastName"].iter().any(|field| !self.extraction.contains_key(*field))
+    }
+
     pub fn poor_image() -> Self {
         Self { outcome: Outcome::PoorImage, ..Self::default() }
     }
@@ -127,6 +141,35 @@ pub struct Credential {
     /// Reused from an earlier execution.
     pub existing: bool,
     pub captured: bool,
+}
+
+/// The name of the person whom a session is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holder {
+    pub first_name: String,
+    pub last_name: String,
+}
+
+/// Finds the person of a session, so that their document has their name. The vendor itself does not know it.
+#[derive(Clone, Default)]
+pub struct Directory(Option<Find>);
+
+type Find = Arc<dyn Fn(&Order) -> Option<Holder> + Send + Sync>;
+
+impl Directory {
+    pub fn new(find: impl Fn(&Order) -> Option<Holder> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(find)))
+    }
+
+    pub fn holder(&self, order: &Order) -> Option<Holder> {
+        self.0.as_ref().and_then(|find| find(order))
+    }
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Directory").field(&self.0.is_some()).finish()
+    }
 }
 
 /// The parameters of a start.

@@ -18,6 +18,19 @@ const USABILITY: &[&str] = &[
     "NOT_A_DOCUMENT",
     "PHOTOCOPY",
 ];
+const IMAGE: &[&str] = &[
+    "MANIPULATED_DOCUMENT",
+    "DIGITAL_COPY",
+    "DIGITAL_MANIPULATION",
+    "FAKE",
+    "SAMPLE",
+    "WATERMARK",
+    "PUNCHED",
+    "GHOST_IMAGE_DIFFERENT",
+    "MISMATCH_FRONT_BACK",
+    "CHIP_MISSING",
+    "OTHER_REJECTION",
+];
 const IMAGE_WARNING: &[&str] = &["DIFFERENT_PERSON", "REPEATED_FACE"];
 const DATA_WARNING: &[&str] = &["DOCUMENT_EXPIRY_WITHIN_CONFIGURED_LIMIT"];
 const DATA: &[&str] = &[
@@ -38,6 +51,13 @@ const LIVENESS: &[&str] = &[
     "NO_FACE_PRESENT",
     "FACE_NOT_FULLY_VISIBLE",
 ];
+
+/// The labels that the simulator knows, without those of other checks than of a document and a face.
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
+    let lists =
+        [USABILITY, USABILITY_WARNING, IMAGE, IMAGE_WARNING, DATA, DATA_WARNING, LIVENESS, LIVENESS_WARNING];
+    lists.into_iter().flatten().copied()
+}
 
 /// The capability and the label of `LABEL` or `capability:LABEL`. An unknown label belongs to imageChecks, where
 /// most of the vendor's new labels have appeared.

@@ -13,6 +13,7 @@ mod memory;
 mod order;
 mod page;
 mod plan;
+mod plays;
 mod result;
 mod retrieval;
 mod token;
@@ -30,7 +31,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 pub use self::control::Unknown;
-pub use self::execution::{Credential, Execution, Faces, Order, Outcome, Script, Status};
+pub use self::execution::{Credential, Directory, Execution, Faces, Holder, Order, Outcome, Script, Status};
 pub use self::knobs::{Callbacks, Enrolment, Expired, Knobs, Permissions, Redirect, Wiped};
 pub use self::memory::Account;
 
@@ -94,6 +95,11 @@ impl Simulator {
         self.set_base(&serving.url);
         serving.beside(callback::deliver(self.clone()));
         Ok(serving)
+    }
+
+    /// Sets where the names of documents come from.
+    pub fn know(&self, directory: Directory) {
+        self.act(|world, _| world.directory = directory);
     }
 
     /// Sets the base of links and `href`s if it differs from the served address (a proxy).

@@ -8,11 +8,12 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 
 use super::Simulator;
-use super::execution::{Execution, Outcome, Script};
+use super::execution::{Execution, Holder, Script};
 use super::knobs::Redirect;
 use super::memory::Account;
+use super::plays::{self, Play};
 use super::world::Refusal;
-use crate::simulate::page::{html, page};
+use crate::simulate::page::{html, page, table};
 
 pub(super) fn routes() -> Router<Simulator> {
     Router::new()
@@ -35,6 +36,10 @@ struct Answers {
     label: String,
     #[serde(default)]
     face: String,
+    #[serde(default)]
+    first_name: String,
+    #[serde(default)]
+    last_name: String,
 }
 
 async fn overview(State(simulator): State<Simulator>) -> Response {
@@ -55,8 +60,20 @@ async fn overview(State(simulator): State<Simulator>) -> Response {
         })
         .collect();
     let accounts: String = simulator.accounts().iter().map(remembered).collect();
-    let head = "<tr><th>account<th>person<th>face on file<th>document on file<th>kept until";
-    let body = format!("<table>{rows}</table><h2>Remembered</h2><table>{head}{accounts}</table>");
+    let sessions = table(
+        &["started (UTC)", "reference", "workflow", "status", ""],
+        &rows,
+        "No sessions yet. A person starts one with the button behind their link.",
+    );
+    let kept = table(
+        &["account", "person", "face on file", "document on file", "kept until (UTC)"],
+        &accounts,
+        "Nothing yet.",
+    );
+    let body = format!(
+        "<p>A verification vendor. A session ends as the person in front of the camera decides.</p>\
+         <h2>Sessions</h2>{sessions}<h2>Remembered</h2>{kept}"
+    );
     page(StatusCode::OK, "Simulated Jumio", &body)
 }
 
@@ -83,41 +100,63 @@ async fn open(State(simulator): State<Simulator>, Query(link): Query<Link>) -> R
         let done = world.touch(index, now);
         let one = world.executions[index].clone();
         let account = world.account(&one.account);
-        Some((one, done, world.knobs.redirect, account))
+        Some((one, done, world.knobs.redirect, account, world.holder(index)))
     });
-    let Some((one, done, redirect, account)) = opened else {
+    let Some((one, done, redirect, account, holder)) = opened else {
         return page(StatusCode::UNAUTHORIZED, "Credentials in invalid state.", "");
     };
     if let Err(refusal) = done {
         return ended(&one, redirect, Some(&refusal));
     }
-    let token = html(&link.token);
-    let button = |action: &str, text: &str, field: &str| {
-        format!(
-            "<form method=post action=\"/web/v4/app/{action}\"><input type=hidden name=authorizationToken \
-             value=\"{token}\">{field}<button>{text}</button></form>"
-        )
-    };
-    let label = "<input name=label placeholder=LABEL>";
-    let named = "<input name=face placeholder=\"whose face (optional)\">";
+    page(StatusCode::OK, "Verify your identity (simulated)", &choices(&link.token, &one, account, holder))
+}
+
+/// The choices of a person in front of the camera, each with a sentence.
+fn choices(token: &str, one: &Execution, account: Option<Account>, holder: Option<Holder>) -> String {
     let document = one.plan.takes_document();
     let asks = if document { "a document and a selfie" } else { "a selfie only" };
     let enrolled = account.and_then(|account| account.face);
     let enrolled = enrolled.map_or_else(|| "no face".to_owned(), |face| format!("the face of {face}"));
-    let body = [
-        format!("<p>Reference {}</p>", html(&one.order.customer_internal_reference)),
-        format!("<p>This check takes {asks}. On file: {}.</p>", html(&enrolled)),
-        button("capture", "Take one picture", ""),
-        button("pass", if document { "Pass" } else { "Show my own face" }, named),
-        button("mismatch", "Show another face", ""),
-        button("poor", "Show a face that cannot be seen well", label),
-        button("warn", "Warn with label", label),
-        button("reject", "Reject with label", label),
-        button("abandon", "Close the tab (expires in 15 minutes)", ""),
-        button("expire", "Let it expire now", ""),
-    ]
-    .concat();
-    page(StatusCode::OK, "Verify your identity (simulated)", &body)
+    let Holder { first_name, last_name } = holder.unwrap_or_default();
+    let field = |name: &str, label: &str, value: &str| {
+        format!("<label>{label} <input name=\"{name}\" value=\"{}\"></label>", html(value))
+    };
+    let row = |play: &Play| {
+        let Play { action, button, sentence, .. } = play;
+        let first = if *action == plays::PASS { " class=\"first\"" } else { "" };
+        format!(
+            "<tr><td><button{first} formaction=\"/web/v4/app/{action}\">{button}</button><td>{sentence}</tr>"
+        )
+    };
+    let rows = |plays: &[Play]| plays.iter().filter(|play| play.fits(document)).map(row).collect::<String>();
+    let names = if document {
+        let names = [
+            field("first_name", "First name on the document", &first_name),
+            field("last_name", "Last name on the document", &last_name),
+        ];
+        format!(
+            "<p>The document has the registered name. Change it to show another one.</p>{}",
+            names.concat()
+        )
+    } else {
+        String::new()
+    };
+    let labels: String = plays::labels().map(|label| format!("<option value=\"{label}\">")).collect();
+    format!(
+        "<p>This check takes {asks}. On file: {}. Reference {}.</p>\
+         <form method=\"post\" action=\"/web/v4/app/pass\">\
+         <input type=\"hidden\" name=\"authorizationToken\" value=\"{}\">{names}<table>{}</table>\
+         <h2>Any label of the vendor</h2><p>Several labels are separated by commas.</p>\
+         <label>Labels <input name=\"label\" list=\"labels\" size=\"50\"></label>\
+         <datalist id=\"labels\">{labels}</datalist>\
+         <label>Whose face <input name=\"face\" placeholder=\"empty: the person's own\"></label>\
+         <table>{}</table></form>",
+        html(&enrolled),
+        html(&one.order.customer_internal_reference),
+        html(token),
+        rows(plays::USUAL),
+        rows(plays::LABELED),
+    )
 }
 
 async fn act(
@@ -126,23 +165,32 @@ async fn act(
     headers: HeaderMap,
     Form(answers): Form<Answers>,
 ) -> Response {
-    let labels = answers.label.split([',', ' ']).filter(|label| !label.is_empty());
-    let script =
-        |outcome| Script { outcome, labels: labels.map(str::to_owned).collect(), ..Script::default() };
+    let labels: Vec<String> =
+        answers.label.split([',', ' ']).filter(|label| !label.is_empty()).map(str::to_owned).collect();
+    let named = |mut script: Script| {
+        for (field, name) in [("firstName", &answers.first_name), ("lastName", &answers.last_name)] {
+            let name = name.trim();
+            if !name.is_empty() {
+                script.extraction.entry(field).or_insert_with(|| name.to_uppercase().into());
+            }
+        }
+        script
+    };
     let face = answers.face.trim();
     let done = simulator.act(|world, now| {
         let index = world.by_link(&answers.token)?;
         let done = match action.as_str() {
             "capture" => world.capture(index, now),
-            "pass" if face.is_empty() => world.finish(index, None, now),
-            "pass" => world.finish(index, Some(Script::face_of(face)), now),
-            "poor" => world.finish(index, Some(script(Outcome::PoorImage)), now),
-            "warn" => world.finish(index, Some(script(Outcome::Warn)), now),
-            "reject" => world.finish(index, Some(script(Outcome::Reject)), now),
-            "mismatch" => world.finish(index, Some(script(Outcome::FaceMismatch)), now),
             "expire" => world.expire(index, now),
             "abandon" => world.touch(index, now),
-            _ => return None,
+            // A plain pass leaves the script to the mock dialect of the reference.
+            plays::PASS
+                if face.is_empty() && answers.first_name.is_empty() && answers.last_name.is_empty() =>
+            {
+                world.finish(index, None, now)
+            }
+            plays::PASS if !face.is_empty() => world.finish(index, Some(named(Script::face_of(face))), now),
+            other => world.finish(index, Some(named(plays::script(other, labels.clone())?)), now),
         };
         Some((world.executions[index].clone(), done, world.knobs.redirect))
     });

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::callback::{self, Delivery};
-use super::execution::{Credential, Execution, Faces, Order, Script, Status};
+use super::execution::{Credential, Directory, Execution, Faces, Holder, Order, Script, Status};
 use super::knobs::{Callbacks, Knobs};
 use super::plan::{self, Needs};
 use super::token::{self, Limits, Token};
@@ -41,6 +41,7 @@ pub(super) struct World {
     pub accounts: BTreeMap<String, String>,
     pub executions: Vec<Execution>,
     pub outbox: Vec<Delivery>,
+    pub directory: Directory,
     seed: u64,
     made: u64,
     ledger: Ledger,
@@ -56,6 +57,7 @@ impl World {
             accounts: BTreeMap::new(),
             executions: Vec::new(),
             outbox: Vec::new(),
+            directory: Directory::default(),
             seed,
             made: 0,
             ledger,
@@ -224,7 +226,10 @@ impl World {
     /// Ends the capture; without a script, the mock dialect's is used, or a pass.
     pub fn finish(&mut self, index: usize, script: Option<Script>, at: Timestamp) -> Result<(), Refusal> {
         self.touch(index, at)?;
-        let script = script.or_else(|| self.executions[index].order.mock.clone()).unwrap_or_default();
+        let mut script = script.or_else(|| self.executions[index].order.mock.clone()).unwrap_or_default();
+        if let Some(holder) = script.is_nameless().then(|| self.holder(index)).flatten() {
+            script.name(&holder);
+        }
         let faces = self.look(index, &script);
         let early = self.knobs.callbacks == Callbacks::Early;
         let wait = self.knobs.processing_seconds.max(if early { 10 } else { 0 });
@@ -247,6 +252,11 @@ impl World {
             self.call_back(index, Status::Processed.name(), at, at);
         }
         Ok(())
+    }
+
+    /// The name of the person whom an execution is for, if the directory knows it.
+    pub fn holder(&self, index: usize) -> Option<Holder> {
+        self.directory.holder(&self.executions[index].order)
     }
 
     /// Expires an execution that was not captured, as the clock does.

@@ -107,6 +107,14 @@ impl Mailbox {
         self.with(|held| held.mails.get(count..).unwrap_or_default().to_vec())
     }
 
+    /// The recipient of the newest mail with this link.
+    pub fn recipient_of(&self, link: &str) -> Option<String> {
+        self.with(|held| {
+            let mail = held.mails.iter().rev().find(|mail| mail.links.iter().any(|one| one == link))?;
+            Some(mail.to.clone())
+        })
+    }
+
     /// The mails of one recipient, oldest first.
     pub fn mails_to(&self, to: &str) -> Vec<Mail> {
         let mut mails = self.mails();

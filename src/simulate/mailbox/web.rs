@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 
 use super::{Knobs, Mail, Mailbox};
-use crate::simulate::page::{html, page};
+use crate::simulate::page::{html, page, table};
 
 pub(super) fn router(mailbox: &Mailbox) -> Router {
     Router::new()
@@ -57,7 +57,8 @@ async fn overview(State(mailbox): State<Mailbox>) -> Response {
             )
         })
         .collect();
-    page(StatusCode::OK, "Mailbox", &format!("<table>{rows}</table>"))
+    let list = table(&["received (UTC)", "to", "subject"], &rows, "No mail yet.");
+    page(StatusCode::OK, "Mailbox", &format!("<p>Every mail that proofd sends.</p>{list}"))
 }
 
 async fn one(State(mailbox): State<Mailbox>, Path(number): Path<usize>) -> Response {
@@ -66,7 +67,7 @@ async fn one(State(mailbox): State<Mailbox>, Path(number): Path<usize>) -> Respo
     let links: String =
         mail.links.iter().map(|link| format!("<li><a href=\"{0}\">{0}</a>", html(link))).collect();
     let body = format!(
-        "<p>To {}, from {}</p><pre>{}</pre><ul>{links}</ul><p><a href=\"/\">All mails</a></p>",
+        "<p><a href=\"/\">All mails</a></p><p>To {}, from {}</p><pre>{}</pre><h2>Links</h2><ul>{links}</ul>",
         html(&mail.to),
         html(&mail.from),
         html(&mail.text)

@@ -99,7 +99,9 @@ fn note(office: &Office, kind: &str, method: &Method, path: &str, headers: &Head
 
 async fn overview(State(office): State<Office>) -> Response {
     let shown = |value: &Value| html(&serde_json::to_string_pretty(value).unwrap_or_default());
-    let mut body = String::new();
+    let mut body =
+        "<p>An HR system, a ticketing system, a pager and a collector of events, newest first.</p>"
+            .to_owned();
     for (title, values) in [
         ("Accounts of the HR system", office.accounts()),
         ("Tickets", office.notes("ticket").into_iter().map(|note| json!(note)).collect()),
@@ -108,6 +110,9 @@ async fn overview(State(office): State<Office>) -> Response {
     ] {
         // Writing to a string cannot fail.
         let _ = write!(body, "<h2>{title}</h2>");
+        if values.is_empty() {
+            body.push_str("<p class=\"empty\">None yet.</p>");
+        }
         values.iter().rev().for_each(|value| {
             let _ = write!(body, "<pre>{}</pre>", shown(value));
         });

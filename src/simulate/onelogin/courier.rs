@@ -1,4 +1,5 @@
-//! Broadcasts events to the receiver: one POST for ten events, or for events that have waited ten seconds.
+//! Broadcasts events to the receiver: one POST for ten events, or for events that have waited ten seconds. A knob
+//! leaves out the wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,14 +31,15 @@ impl Tenant {
         let ready = self.outgoing.iter().take_while(|one| flush || one.ready_at <= now).count();
         let oldest = self.outgoing.front().map(|one| one.ready_at);
         let full = ready >= BATCH;
-        let waited = oldest.is_some_and(|at| at + BATCH_WAIT <= now);
+        let wait = if self.knobs.webhook.at_once { TimeDelta::zero() } else { BATCH_WAIT };
+        let waited = oldest.is_some_and(|at| at + wait <= now);
         if ready > 0 && (full || waited || flush) {
             return Next::Send(self.outgoing.drain(..ready.min(BATCH)).collect());
         }
         // The time at which the first ten events are ready.
         let full = self.outgoing.len() >= BATCH;
         let tenth = self.outgoing.iter().take(BATCH).map(|one| one.ready_at).max().filter(|_| full);
-        let due = oldest.map(|at| at + BATCH_WAIT);
+        let due = oldest.map(|at| at + wait);
         Next::Wait(tenth.into_iter().chain(due).min())
     }
 }

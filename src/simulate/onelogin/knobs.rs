@@ -160,6 +160,8 @@ pub struct Webhook {
     pub delay_s: u32,
     /// Ids are strings, as some receivers have observed.
     pub string_ids: bool,
+    /// Sends every event at once, without waiting for ten events or ten seconds.
+    pub at_once: bool,
 }
 
 impl std::fmt::Debug for Webhook {

@@ -1,13 +1,11 @@
 //! A page for people: play the applicant and see the result. No script, forms only.
 
-use serde_json::json;
-
 use super::answer::{Answer, Ask, Content, Handled, Refusal};
 use super::page_people;
 use super::registration::{Form, Stage};
 use super::tenant::Tenant;
 use super::user::{state, status};
-use crate::simulate::page::{document, html};
+use crate::simulate::page::{document, html, table};
 
 pub(super) fn handle(tenant: &mut Tenant, ask: &Ask, segments: &[&str]) -> Handled {
     let id = segments.get(2).and_then(|id| id.parse::<i64>().ok()).unwrap_or(0);
@@ -55,13 +53,16 @@ fn overview(tenant: &Tenant) -> Answer {
         let id = one.user_id.unwrap_or(0);
         let stage = if one.deleted { "deleted" } else { one.stage.word() };
         let account = user.map_or("no account".to_owned(), |user| {
-            format!(
-                "state {}, status {}, {} invitation(s), roles {}",
-                user.state,
-                user.status,
-                user.invitations_sent,
-                json!(user.roles)
-            )
+            let roles =
+                user.roles.iter().filter_map(|id| tenant.roles.get(id)).map(|role| role.name.as_str());
+            let roles = roles.collect::<Vec<_>>().join(", ");
+            let invited = match user.invitations_sent {
+                0 => "not invited".to_owned(),
+                1 => "invited".to_owned(),
+                more => format!("invited {more} times"),
+            };
+            let roles = if roles.is_empty() { String::new() } else { format!(", roles: {roles}") };
+            format!("{}, {}, {invited}{roles}", state::word(user.state), status::word(user.status))
         });
         let mut buttons = String::new();
         if !one.deleted && one.stage == Stage::NotVerified {
@@ -87,9 +88,10 @@ fn overview(tenant: &Tenant) -> Answer {
         );
     }
     let body = format!(
-        "<p>This is a simulated tenant. Sign up as an applicant:</p><ul>{forms}</ul>\
+        "<p>An identity provider with a sign-up form, accounts and roles. Sign up as an applicant:</p><ul>{forms}</ul>\
          <p>Or play one of the <a href=\"/people\">people</a> with an account.</p><h2>Registrations</h2>\
-         <table><tr><th>No.</th><th>Name</th><th>E-mail</th><th>Registration</th><th>Account</th><th></th></tr>{rows}</table>"
+         {}",
+        table(&["No.", "Name", "E-mail", "Registration", "Account", ""], &rows, "Nobody has signed up yet.",)
     );
     Answer::html(200, document("Simulated OneLogin", &body))
 }

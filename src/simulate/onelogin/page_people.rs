@@ -3,7 +3,7 @@
 use super::answer::{Answer, Ask, Handled, Refusal};
 use super::control::{Edit, Login};
 use super::tenant::{Actor, Tenant};
-use super::user::User;
+use super::user::{User, state, status};
 use crate::simulate::page::{document, html};
 
 /// Most rows of the list; a search by name finds the others.
@@ -75,8 +75,8 @@ fn list(tenant: &Tenant, find: &str) -> Answer {
                 user.id,
                 html(&user.name()),
                 html(&user.email),
-                user.status,
-                user.state
+                status::word(user.status),
+                state::word(user.state)
             )
         })
         .collect();
@@ -106,10 +106,10 @@ fn one(tenant: &Tenant, id: i64) -> Handled {
     };
     let names = user.roles.iter().filter_map(|id| tenant.roles.get(id)).map(|role| html(&role.name));
     let mut body = format!(
-        "<p><a href=\"/people\">People</a></p><p>{}, status {}, state {}, {} open session(s), roles: {}</p>",
+        "<p><a href=\"/people\">People</a></p><p>{}, {}, {}, {} open session(s), roles: {}</p>",
         html(&user.email),
-        user.status,
-        user.state,
+        state::word(user.state),
+        status::word(user.status),
         user.sessions,
         names.collect::<Vec<_>>().join(", ")
     );

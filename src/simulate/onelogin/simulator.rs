@@ -290,6 +290,23 @@ impl Simulator {
         self.inner.with(|tenant| tenant.registrations.values().map(|one| one.truth()).collect())
     }
 
+    /// First and last name of the newest record with this mail address.
+    pub fn name_of(&self, email: &str) -> Option<(String, String)> {
+        self.inner.with(|tenant| {
+            let registered = tenant
+                .registrations
+                .values()
+                .rev()
+                .map(|one| (&one.form.email, one.form.firstname.clone(), one.form.lastname.clone()));
+            let users = tenant.users.values().rev().map(|user| {
+                let text = |name: &Option<String>| name.clone().unwrap_or_default();
+                (&user.email, text(&user.firstname), text(&user.lastname))
+            });
+            let mut people = users.chain(registered).filter(|(of, ..)| of.eq_ignore_ascii_case(email));
+            people.next().map(|(_, first, last)| (first, last))
+        })
+    }
+
     /// All events, including those that the API does not show yet.
     pub fn events(&self) -> Vec<Value> {
         self.inner

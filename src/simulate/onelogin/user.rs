@@ -15,6 +15,19 @@ pub(super) mod status {
     pub const LOCKED: i64 = 3;
     pub const AWAITING_RESET: i64 = 5;
     pub const PASSWORD_PENDING: i64 = 7;
+
+    /// The status in words, for pages.
+    pub fn word(status: i64) -> String {
+        match status {
+            UNACTIVATED => "not activated".to_owned(),
+            ACTIVE => "active".to_owned(),
+            SUSPENDED => "suspended".to_owned(),
+            LOCKED => "locked".to_owned(),
+            AWAITING_RESET => "awaits a new password".to_owned(),
+            PASSWORD_PENDING => "has no password yet".to_owned(),
+            other => format!("status {other}"),
+        }
+    }
 }
 
 pub(super) mod state {
@@ -22,6 +35,17 @@ pub(super) mod state {
     pub const APPROVED: i64 = 1;
     pub const REJECTED: i64 = 2;
     pub const UNLICENSED: i64 = 3;
+
+    /// The state in words, for pages.
+    pub fn word(state: i64) -> String {
+        match state {
+            UNAPPROVED => "waits for approval".to_owned(),
+            APPROVED => "approved".to_owned(),
+            REJECTED => "rejected".to_owned(),
+            UNLICENSED => "unlicensed".to_owned(),
+            other => format!("state {other}"),
+        }
+    }
 }
 
 #[derive(Clone, PartialEq)]

@@ -186,8 +186,8 @@ async fn the_people_pages_work_without_javascript() {
         ("grant", "role=1001", "roles: Default, Staff"),
         ("revoke", "role=1001", "roles: Staff"),
         ("edit", "title=Chief&department=&custom_attributes.idv_status=seen", "value=\"seen\""),
-        ("suspend", "", "status 2"),
-        ("reactivate", "", "status 1"),
+        ("suspend", "", ", suspended, "),
+        ("reactivate", "", ", active, "),
     ] {
         let url = format!("{}/people/{user}/{action}", tenant.serving.url);
         let request = tenant.client.post(url).header("content-type", "application/x-www-form-urlencoded");
