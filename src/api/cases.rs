@@ -64,14 +64,37 @@ pub struct CaseSheet {
     pub calls: Vec<CallLine>,
     /// Decisions that are allowed now.
     pub decisions_allowed: Vec<String>,
+    /// The decisions that are allowed now, with what each needs.
+    pub decisions: Vec<DecisionLine>,
+    /// Why the caller may not decide now; null: they may, or nothing is to decide.
+    pub may_not_decide: Option<String>,
     /// Decisions so far, where several people must agree.
     pub decisions_given: Vec<Decision>,
+    /// What happens next if nobody acts, earliest first; empty if only a person can continue the case.
+    pub coming: Vec<ComingLine>,
     pub stuck_because: Option<String>,
     /// What the case holds against the person.
     pub holds: Vec<Hold>,
     /// Other records with the person's mail address, of any identity provider, from all cases. Only shown: nothing is
     /// decided by it.
     pub same_mailbox: Vec<SubjectRef>,
+}
+
+/// A decision that is allowed now.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DecisionLine {
+    pub decision: String,
+    pub reason_required: bool,
+    /// How many different people must agree.
+    pub people: u32,
+}
+
+/// Something that happens at a time unless somebody acts before.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ComingLine {
+    pub at: DateTime<Utc>,
+    /// A sentence.
+    pub what: String,
 }
 
 /// A call that has not ended.
@@ -111,6 +134,16 @@ pub struct CaseQuery {
     /// 50 by default.
     #[param(inline)]
     pub limit: Option<CaseLimit>,
+}
+
+/// The words that the filters of a list accept, besides the states.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Filters {
+    /// Active policies.
+    pub policies: Vec<String>,
+    pub queues: Vec<String>,
+    /// Results with which cases of the active policies can close.
+    pub outcomes: Vec<String>,
 }
 
 /// A state, or `open` for every state but `closed`.

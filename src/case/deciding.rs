@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::entry::Note;
 use super::input::{Decision, Refused, RefusedDecision};
-use super::state::{Case, Reviewing};
+use super::state::{Case, Reviewing, State};
 use super::transition::Transition;
 use crate::model::{Actor, Timestamp};
-use crate::policy::tree::Review;
+use crate::policy::Policy;
+use crate::policy::tree::{Review, Verb};
 
 /// Maximum of refused and late decisions in one case's journal. Further ones are only logged and counted.
 const MOST_REFUSALS: u32 = 20;
@@ -15,42 +16,75 @@ const MOST_REFUSALS: u32 = 20;
 /// Maximum length of a refused word: it is unvalidated input of any length.
 const LONGEST_WORD: usize = 64;
 
+/// Checks whether a person may decide what the case waits for.
+pub fn may_decide(case: &Case, policy: &Policy, by: &Actor, now: Timestamp) -> Result<(), Refused> {
+    match &case.state {
+        State::Reviewing(reviewing) => match policy.step(reviewing.step).map(|step| &step.verb) {
+            Some(Verb::Review(review)) => may_review(case, policy, reviewing, review, by, now),
+            Some(_) | None => Err(Refused::NotAwaited),
+        },
+        State::Grace(grace) if grace.contested_at.is_some() => may_decide_contest(case, policy, by),
+        State::Grace(_)
+        | State::Calling { .. }
+        | State::Verifying(_)
+        | State::Waiting(_)
+        | State::Held { .. }
+        | State::Stuck(_)
+        | State::Closed => Err(Refused::NotAwaited),
+    }
+}
+
+/// Checks whether a person may decide or claim a review: both have the same conditions.
+fn may_review(
+    case: &Case,
+    policy: &Policy,
+    reviewing: &Reviewing,
+    review: &Review,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    let queue = policy.people.queues.get(&reviewing.queue);
+    // A queue without a team has no members: every decision is refused.
+    member(by, queue.map_or("", |queue| &queue.team))?;
+    if review.compares_persons() && by.person.is_none() {
+        return Err(Refused::PersonRequired { by: by.name.clone() });
+    }
+    not_excluded(case, &review.never, by)?;
+    taken_by_other(reviewing, by, now)?;
+    if reviewing.given.iter().any(|given| given.by.same(by)) {
+        return Err(Refused::SamePerson { by: by.name.clone() });
+    }
+    Ok(())
+}
+
+/// Checks whether a person may decide a contested end: the policy's owner may. A mail address as owner has no members to
+/// check.
+fn may_decide_contest(case: &Case, policy: &Policy, by: &Actor) -> Result<(), Refused> {
+    if let Some(team) = policy.owner.strip_prefix("team:") {
+        member(by, team)?;
+    }
+    not_excluded(case, &["subject".to_owned()], by)
+}
+
+fn member(by: &Actor, team: &str) -> Result<(), Refused> {
+    if by.teams.contains(team) {
+        return Ok(());
+    }
+    Err(Refused::NotInTeam { by: by.name.clone(), team: team.to_owned() })
+}
+
 impl Transition<'_> {
-    /// Checks whether a person may decide or claim a review: both have the same conditions.
     pub(super) fn may_review(
         &self,
         reviewing: &Reviewing,
         review: &Review,
         by: &Actor,
     ) -> Result<(), Refused> {
-        let queue = self.policy.people.queues.get(&reviewing.queue);
-        // A queue without a team has no members: every decision is refused.
-        self.member(by, queue.map_or("", |queue| &queue.team))?;
-        if review.compares_persons() && by.person.is_none() {
-            return Err(Refused::PersonRequired { by: by.name.clone() });
-        }
-        not_excluded(&self.case, &review.never, by)?;
-        taken_by_other(reviewing, by, self.now())?;
-        if reviewing.given.iter().any(|given| given.by.same(by)) {
-            return Err(Refused::SamePerson { by: by.name.clone() });
-        }
-        Ok(())
+        may_review(&self.case, self.policy, reviewing, review, by, self.now())
     }
 
-    /// Checks whether a person may decide a contested end: the policy's owner may. A mail address as owner has no
-    /// members to check.
     pub(super) fn may_decide_contest(&self, by: &Actor) -> Result<(), Refused> {
-        if let Some(team) = self.policy.owner.strip_prefix("team:") {
-            self.member(by, team)?;
-        }
-        not_excluded(&self.case, &["subject".to_owned()], by)
-    }
-
-    fn member(&self, by: &Actor, team: &str) -> Result<(), Refused> {
-        if by.teams.contains(team) {
-            return Ok(());
-        }
-        Err(Refused::NotInTeam { by: by.name.clone(), team: team.to_owned() })
+        may_decide_contest(&self.case, self.policy, by)
     }
 
     /// Returns whether the case is about this person.

@@ -1,10 +1,12 @@
 //! Describes a case in plain words: what it waits for and which decisions are open. Contains no personal data.
 
+use std::collections::BTreeMap;
+
 use super::state::{Case, Pending, State};
 use crate::model::Timestamp;
 use crate::policy::Policy;
 use crate::policy::outcome::ContestOutcome;
-use crate::policy::tree::{StepIndex, Verb};
+use crate::policy::tree::{DecisionRule, StepIndex, Verb};
 
 /// Returns the decisions that a person may take now; empty if none is awaited.
 pub fn decisions_allowed(case: &Case, policy: &Policy) -> Vec<String> {
@@ -24,6 +26,16 @@ pub fn decisions_allowed(case: &Case, policy: &Policy) -> Vec<String> {
         | State::Stuck(_)
         | State::Closed => Vec::new(),
     }
+}
+
+/// Returns the decisions of a review with what each needs, and how many people must agree.
+pub fn decision_rules<'a>(
+    case: &Case,
+    policy: &'a Policy,
+) -> Option<(&'a BTreeMap<String, DecisionRule>, u32)> {
+    let State::Reviewing(reviewing) = &case.state else { return None };
+    let step = policy.step(reviewing.step)?;
+    if let Verb::Review(review) = &step.verb { Some((&review.decisions, review.people)) } else { None }
 }
 
 /// Returns one sentence about what the case waits for, and about the current failure if there is one.

@@ -22,6 +22,7 @@
 //! | `paying` | how many sessions a person and a policy may start in a day |
 //! | `enrolling` | data of earlier runs about a person at a provider |
 //! | `judge` | translates a vendor's proof into a policy outcome |
+//! | `coming` | what happens next if nobody acts |
 //! | `deciding` | who may decide: teams, persons, refusals |
 //! | `quarantine` | stops a case whose stored history is damaged |
 //! | `possibly_performed` | calls of a store that was restored from a backup |
@@ -38,6 +39,7 @@
 mod advance;
 pub mod calendar;
 mod calling;
+mod coming;
 mod compared;
 pub mod comparison;
 mod deciding;
@@ -79,10 +81,12 @@ mod waiting;
 mod walk;
 
 pub use advance::{advance, gone, open};
+pub use coming::{Coming, coming};
 pub use compared::fingerprints;
+pub use deciding::may_decide;
 pub use echo::caused_by;
 pub use entry::{Entry, Note};
-pub use forecast::{decisions_allowed, waiting_for};
+pub use forecast::{decision_rules, decisions_allowed, waiting_for};
 pub use holding::keeps;
 pub use identity::{case_id, person, spread};
 pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused, RefusedDecision};

@@ -1,11 +1,12 @@
 //! The operator API: queries and orders of people and programs about cases.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::api::Page;
 use crate::api::all;
 use crate::api::bounds::CaseLimit;
-use crate::api::cases::{CaseLine, CasePage, CaseQuery, CaseSheet, OverLimitLine, StateFilter};
+use crate::api::cases::{CaseLine, CasePage, CaseQuery, CaseSheet, Filters, OverLimitLine, StateFilter};
 use crate::api::holds::HoldLine;
 use crate::api::journal::Entry;
 use crate::case::{self, Case, Decision, Input, Operator, Refused, State};
@@ -16,7 +17,7 @@ use crate::store::{self, CaseFilter, Store};
 
 use super::cases::{ApplyError, Cases};
 use super::metrics::Metrics;
-use super::view::calls;
+use super::view::{calls, decisions};
 
 pub use crate::case::Order;
 
@@ -55,6 +56,19 @@ impl Operators {
             }),
             _ => None,
         })
+    }
+
+    /// Returns the words that the filters of a list accept.
+    pub fn filters(&self) -> Filters {
+        let active = self.rollout.active();
+        let policies = || active.set.policies.values();
+        let sorted = |words: BTreeSet<&str>| words.into_iter().map(str::to_owned).collect();
+        let queues = policies().flat_map(|policy| policy.people.queues.keys().map(String::as_str));
+        Filters {
+            policies: sorted(policies().map(|policy| policy.name.as_str()).collect()),
+            queues: sorted(queues.collect()),
+            outcomes: sorted(policies().flat_map(|policy| policy.results()).collect()),
+        }
     }
 
     fn search<T>(
@@ -126,13 +140,17 @@ impl Operators {
     pub fn case_sheet(&self, id: &CaseId) -> Result<Option<CaseSheet>, store::Error> {
         let Some(case) = self.store.case(id)? else { return Ok(None) };
         let policy = self.cases.policy_of(&case).ok();
+        let policy = policy.as_deref();
         Ok(Some(CaseSheet {
             line: self.line(&case),
             steps: case.steps.clone(),
             calls: calls(&case),
             decisions_allowed: policy
-                .map(|policy| case::decisions_allowed(&case, &policy))
+                .map(|policy| case::decisions_allowed(&case, policy))
                 .unwrap_or_default(),
+            decisions: policy.map(|policy| decisions(&case, policy)).unwrap_or_default(),
+            may_not_decide: None,
+            coming: all(policy.map(|policy| case::coming(&case, policy)).unwrap_or_default()),
             decisions_given: match &case.state {
                 State::Reviewing(review) => all(review.given.clone()),
                 _ => Vec::new(),
@@ -144,6 +162,16 @@ impl Operators {
             holds: all(case.holds.clone()),
             same_mailbox: self.same_mailbox(&case.subject)?,
         }))
+    }
+
+    /// Returns why a person may not decide what a case waits for; none: they may, or nothing is to decide.
+    pub fn may_not_decide(&self, id: &CaseId, by: &Actor) -> Result<Option<String>, store::Error> {
+        let Some(case) = self.store.case(id)? else { return Ok(None) };
+        let Ok(policy) = self.cases.policy_of(&case) else { return Ok(None) };
+        if case::decisions_allowed(&case, &policy).is_empty() {
+            return Ok(None);
+        }
+        Ok(case::may_decide(&case, &policy, by, self.clock.now()).err().map(|refused| refused.to_string()))
     }
 
     /// Returns the other records of cases with a person's mail address.
@@ -229,7 +257,7 @@ impl Operators {
         let who = by.clone();
         match self.cases.apply(id, Input::Operator(Operator { order, by, reason })).await {
             Ok(case) => {
-                tracing::info!(case = %id, policy = case.policy, ?order, by = who.name, "order");
+                tracing::info!(case = %id, policy = case.policy, order = order.word(), by = who.name, "order");
                 Ok(())
             }
             Err(ApplyError::Refused(refused)) => {

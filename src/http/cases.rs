@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::api::Page;
 use crate::api::bounds::EntryLimit;
 use crate::api::cases::{
-    CaseLine, CasePage, CaseQuery, CaseSheet, Decide, MayReason, OverLimitLine, Reasoned, StartCase, Started,
+    CaseLine, CasePage, CaseQuery, CaseSheet, Decide, Filters, MayReason, OverLimitLine, Reasoned, StartCase,
+    Started,
 };
 use crate::api::holds::{HoldLine, HoldQuery};
 use crate::api::journal::{Entry, JournalPage};
@@ -29,13 +30,19 @@ pub async fn list(
     Ok(Answer(doors.engine.operators().list_cases(&query)?))
 }
 
+/// Lists the words that the filters of `list` accept.
+pub async fn filters(State(doors): State<AppState>) -> Result<Answer<Filters>, Problem> {
+    Ok(Answer(doors.engine.operators().filters()))
+}
+
 pub async fn show(
     State(doors): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Answer<CaseSheet>, Problem> {
-    let mut sheet =
-        doors.engine.operators().case_sheet(&CaseId(id))?.ok_or_else(|| Problem::not_found("case"))?;
+    let id = CaseId(id);
+    let mut sheet = doors.engine.operators().case_sheet(&id)?.ok_or_else(|| Problem::not_found("case"))?;
+    sheet.may_not_decide = doors.engine.operators().may_not_decide(&id, &caller.actor)?;
     if !caller.raw_identity {
         // Reading values of documents needs a permission of its own.
         for step in sheet.steps.values_mut().filter_map(Value::as_object_mut) {

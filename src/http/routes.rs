@@ -195,6 +195,7 @@ fn of_people() -> Vec<Route> {
     let (cases, explain, operator) = (Needs::Role(CASES), Needs::Role(EXPLAIN), &[Role::Operator]);
     vec![
         reads("/v1/cases", cases, cases::list, "List cases, newest first"),
+        reads("/v1/filters", cases, cases::filters, "List the words that filters of cases accept"),
         changes("/v1/cases", operator, cases::start, "Open a case by hand"),
         reads("/v1/cases/{id}", cases, cases::show, "Show a case").refusing(&[NOT_FOUND]),
         reads("/v1/cases/{id}/journal", cases, cases::journal, "List the journal of a case")

@@ -1,8 +1,8 @@
 //! Maps each kind of step to its possible endings, and to what each ending shows about the person's identity.
 
 use super::effect::Effect;
-use super::outcome::{Ending, Meaning, ProofOutcome, RequestOutcome, ReviewOutcome, WaitOutcome};
-use super::tree::{Step, Verb, Wait};
+use super::outcome::{Ending, Meaning, OwnResult, ProofOutcome, RequestOutcome, ReviewOutcome, WaitOutcome};
+use super::tree::{Policy, Step, Verb, Wait};
 use crate::model::EventType;
 
 impl Verb {
@@ -51,5 +51,15 @@ impl Step {
 
     fn waits_for(&self, kind: &str) -> bool {
         matches!(&self.verb, Verb::Wait(Wait::For { event, .. }) if event.as_str() == kind)
+    }
+}
+
+impl Policy {
+    /// Returns the words with which its cases can close, with proofd's own.
+    pub fn results(&self) -> impl Iterator<Item = &str> {
+        let closes = self.steps.iter().filter_map(|step| {
+            if let Verb::Close { result } = &step.verb { Some(result.as_str()) } else { None }
+        });
+        closes.chain(OwnResult::WORDS.iter().copied())
     }
 }

@@ -1,11 +1,12 @@
 //! Cases, holds, migrations.
 
 use crate::api::Name;
-use crate::api::cases::{CallLine, SubjectLine};
+use crate::api::cases::{CallLine, ComingLine, DecisionLine, SubjectLine};
 use crate::api::holds::{Hold, HoldTarget, Placed, Whose};
 use crate::api::journal::{Decision, OrderWord, Ordered, RefusedDecision};
 use crate::case::{self, Case, Pending};
 use crate::model::{Subject, SubjectRef};
+use crate::policy::Policy;
 
 impl From<&Subject> for SubjectLine {
     fn from(subject: &Subject) -> Self {
@@ -24,6 +25,23 @@ pub(in crate::engine) fn calls(case: &Case) -> Vec<CallLine> {
         under_way: pending.begun.is_some(),
     };
     case.calls.iter().map(line).collect()
+}
+
+/// The decisions that are allowed now.
+pub(in crate::engine) fn decisions(case: &Case, policy: &Policy) -> Vec<DecisionLine> {
+    let rules = case::decision_rules(case, policy);
+    let line = |decision: String| {
+        let rule = rules.and_then(|(rules, _)| rules.get(&decision));
+        let reason_required = rule.is_some_and(|rule| rule.reason_required);
+        DecisionLine { decision, reason_required, people: rules.map_or(1, |(_, people)| people) }
+    };
+    case::decisions_allowed(case, policy).into_iter().map(line).collect()
+}
+
+impl From<case::Coming> for ComingLine {
+    fn from(case::Coming { at, what }: case::Coming) -> Self {
+        Self { at, what }
+    }
 }
 
 impl From<case::Hold> for Hold {
