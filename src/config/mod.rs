@@ -179,6 +179,9 @@ pub struct Oidc {
 }
 
 impl Config {
+    /// What mails and pages say without `organization`.
+    pub const NO_ORGANIZATION: &str = "our organization";
+
     /// Resolves a path of the file against the file's directory.
     pub fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
@@ -198,7 +201,7 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8470))
 }
 fn default_organization() -> String {
-    "our organization".to_owned()
+    Config::NO_ORGANIZATION.to_owned()
 }
 fn default_policies() -> PathBuf {
     PathBuf::from("policies")

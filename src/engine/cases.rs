@@ -193,6 +193,7 @@ impl Cases {
             tracing::debug!(case = %case.id, policy = policy.name, revision = policy.revision.short(),
                 step = entry.step.as_deref().unwrap_or_default(), entry = entry.note.word(), "journal");
         }
+        entries.iter().for_each(|entry| log_for_operators(&case, policy, &entry.note));
         let newly = entries.iter().any(|entry| matches!(entry.note, case::Note::Stuck { .. }));
         if let (true, State::Stuck(stuck)) = (newly, &case.state) {
             tracing::warn!(case = %case.id, policy = policy.name, subject = %case.subject.reference(),
@@ -203,6 +204,7 @@ impl Cases {
             .into_iter()
             .map(|(provider, enrolment)| Enrolled { provider, person: person.clone(), enrolment })
             .collect();
+        self.0.uses.metrics.requested(&policy.name, &effects);
         self.0.uses.metrics.received(&events);
         let changed =
             Changed { case: case.clone(), entries, effects, at: self.now(), recorded: Some(recorded) };
@@ -215,7 +217,9 @@ impl Cases {
             requests,
             ..Commit::default()
         };
+        let begun = tokio::time::Instant::now();
         self.0.uses.store.commit(commit).await?;
+        self.0.uses.metrics.committed(begun.elapsed());
         self.0.uses.bells.ring(&case);
         self.0.uses.health.progressed(self.now());
         Ok(case)
@@ -266,6 +270,28 @@ impl Cases {
     /// Returns the current state of a case.
     pub fn case(&self, id: &CaseId) -> Result<Option<Case>, store::Error> {
         self.0.uses.store.case(id)
+    }
+}
+
+/// Logs what an operator must know of a case: limits that hold, adverse effects, and ends.
+fn log_for_operators(case: &Case, policy: &Policy, note: &case::Note) {
+    let (id, policy, revision) = (&case.id, policy.name.as_str(), policy.revision.short());
+    let subject = case.subject.reference();
+    match note {
+        case::Note::Held { action } => {
+            tracing::warn!(case = %id, policy, revision, %subject, action = action.word(),
+                "a limit holds an effect; an administrator releases or drops it");
+        }
+        case::Note::GraceBegan { until } => {
+            tracing::info!(case = %id, policy, revision, %subject, %until, "an adverse effect begins its grace");
+        }
+        case::Note::Destroyed { .. } => {
+            tracing::info!(case = %id, policy, revision, %subject, "an adverse effect was carried out");
+        }
+        case::Note::Closed { result } => {
+            tracing::info!(case = %id, policy, revision, %subject, result, "case closed");
+        }
+        _ => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! Counters for Prometheus. Labels are policies, actions and outcomes; never a case or a person.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -10,10 +10,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::case::Note;
-use crate::model::{Event, Forgotten, Outcome, Timestamp};
-use crate::policy::Revision;
+use crate::model::{EffectKind, Event, Forgotten, Outcome, Timestamp};
 use crate::rollout::{Observer, PolicyState, Report};
 use crate::store::{Opened, SweepRun};
+
+use super::gauges::Counted;
+use super::timings::Timings;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByPolicy {
@@ -43,12 +45,6 @@ struct BySource {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByState {
-    policy: String,
-    state: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByVerdict {
     result: &'static str,
 }
@@ -57,6 +53,11 @@ struct ByVerdict {
 struct ByReason {
     what: &'static str,
     reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -91,6 +92,9 @@ pub struct Metrics {
     set_back: Counter,
     retention: Family<ByClass, Counter>,
     retention_pending: Gauge,
+    paid: Family<ByPolicy, Counter>,
+    pauses: Family<BySource, Counter>,
+    timings: Timings,
 }
 
 impl Metrics {
@@ -106,6 +110,10 @@ impl Metrics {
         let losses: Gauge = Gauge::default();
         losses.set(i64::try_from(opened.accepted_losses).unwrap_or(i64::MAX));
         registry.register("store_accepted_losses", "Accepted losses of the store", losses);
+        let build = Family::<Build, Gauge>::default();
+        build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
+        registry.register("build_info", "The version of the program", build);
+        let timings = Timings::register(&mut registry);
         let metrics = Self {
             events: Family::default(),
             opened: Family::default(),
@@ -129,6 +137,9 @@ impl Metrics {
             set_back: Counter::default(),
             retention: Family::default(),
             retention_pending: Gauge::default(),
+            paid: Family::default(),
+            pauses: Family::default(),
+            timings,
             registry,
         };
         metrics.register_cases().register_sources().register_upkeep()
@@ -138,6 +149,12 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("events", "Events received, by source", self.events.clone());
         registry.register("cases_opened", "Cases opened", self.opened.clone());
+        registry.register(
+            "verifications_paid",
+            "Sessions at verification providers that were requested and count against limits",
+            self.paid.clone(),
+        );
+        registry.register("pauses", "Outages of providers that extended deadlines", self.pauses.clone());
         registry.register("cases_closed", "Cases closed, by result", self.closed.clone());
         registry.register("cases_stuck", "Times a case got stuck", self.stuck.clone());
         registry.register(
@@ -253,7 +270,14 @@ impl Metrics {
         }
     }
 
-    pub(super) fn performed(&self, action: &'static str, outcome: &Outcome) {
+    /// Counts an attempt of a call, and how long it took.
+    pub(super) fn performed(
+        &self,
+        connector: String,
+        action: &'static str,
+        outcome: &Outcome,
+        took: Duration,
+    ) {
         let outcome = match outcome {
             Outcome::Done(_) => "done",
             Outcome::Failed(failure) => match failure.kind {
@@ -264,6 +288,20 @@ impl Metrics {
             },
         };
         self.calls.get_or_create(&ByAction { action, outcome }).inc();
+        self.timings.called(connector, action, outcome, took);
+    }
+
+    pub(super) fn committed(&self, took: Duration) {
+        self.timings.committed(took);
+    }
+
+    /// Counts effects that were requested.
+    pub(super) fn requested(&self, policy: &str, effects: &[EffectKind]) {
+        let paid = effects.iter().filter(|effect| **effect == EffectKind::Verify).count();
+        if paid > 0 {
+            let by = ByPolicy { policy: policy.to_owned() };
+            self.paid.get_or_create(&by).inc_by(u64::try_from(paid).unwrap_or(u64::MAX));
+        }
     }
 
     pub(super) fn connector_failed(&self, source: &str) {
@@ -271,7 +309,11 @@ impl Metrics {
     }
 
     pub(super) fn provider_down(&self, provider: &str, down: bool) {
-        self.down.get_or_create(&BySource { source: provider.to_owned() }).set(i64::from(down));
+        let by = BySource { source: provider.to_owned() };
+        self.down.get_or_create(&by).set(i64::from(down));
+        if down {
+            self.pauses.get_or_create(&by).inc();
+        }
     }
 
     /// Counts a run of a sweep that ended.
@@ -343,45 +385,19 @@ fn seconds(at: Timestamp) -> f64 {
     at.timestamp_millis() as f64 / 1_000.0
 }
 
-/// Figures that are counted in the store at every scrape.
-#[derive(Debug)]
-pub(super) struct Counted {
-    /// Open cases by policy and state.
-    pub open: BTreeMap<(String, String), u64>,
-    /// Open cases whose revision no longer loads, by policy and revision.
-    pub unloadable: BTreeMap<(String, Revision), usize>,
-    pub full: bool,
-}
-
 impl Metrics {
-    /// Returns all metrics in the Prometheus text format (OpenMetrics).
+    /// Returns all metrics as OpenMetrics.
     pub(super) fn text(&self, counted: Counted) -> Result<String, String> {
-        let Counted { open: cases, unloadable, full: is_full } = counted;
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry)
-            .map_err(|error| error.to_string())?;
-        // Gauges that are counted in the store are inserted before the end mark.
-        let open = Family::<ByState, Gauge>::default();
-        for ((policy, state), count) in cases {
-            open.get_or_create(&ByState { policy, state }).set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
-        let stranded = Family::<ByPolicy, Gauge>::default();
-        for ((policy, _), count) in unloadable {
-            stranded.get_or_create(&ByPolicy { policy }).inc_by(i64::try_from(count).unwrap_or(i64::MAX));
-        }
-        let full = Gauge::<i64>::default();
-        full.set(i64::from(is_full));
-        let mut registry = Registry::with_prefix("proofd");
-        registry.register("store_full", "Whether the disk is nearly full and new events are refused", full);
-        registry.register("cases_open", "Open cases by policy and state", open);
-        registry.register(
-            "cases_stranded",
-            "Open cases that cannot continue because their revision cannot be loaded",
-            stranded,
-        );
-        let mut more = String::new();
-        prometheus_client::encoding::text::encode(&mut more, &registry).map_err(|error| error.to_string())?;
-        let text = text.trim_end_matches("# EOF\n");
-        Ok(format!("{text}{more}"))
+        let encode = |registry: &Registry| {
+            let mut text = String::new();
+            let encoded = prometheus_client::encoding::text::encode(&mut text, registry);
+            encoded.map(|()| text).map_err(|error| error.to_string())
+        };
+        // Figures that are read now are inserted before the end mark.
+        let (mut own, mut common) = (Registry::with_prefix("proofd"), Registry::default());
+        counted.register(&mut own, &mut common);
+        let (kept, read, process) = (encode(&self.registry)?, encode(&own)?, encode(&common)?);
+        let body = |text: &str| text.trim_end_matches("# EOF\n").to_owned();
+        Ok(format!("{}{}{process}", body(&kept), body(&read)))
     }
 }

@@ -29,6 +29,7 @@
 //! | `portal`, `returns` | what the person's page shows and does |
 //! | `operators` | queries and orders of people and programs about cases |
 //! | `status`, `health`, `metrics` | what an operator watches |
+//! | `gauges`, `timings`, `process` | figures that are read at a scrape, durations, and those of the process |
 //! | `unloadable` | credits time to open cases whose revision no longer loads |
 //! | `retention` | removes data of cases at its time, and of a person on request |
 //! | `replay` | makes the decisions of the journal again and compares |
@@ -43,6 +44,7 @@ pub mod clock;
 mod decision_log;
 pub mod dry_run;
 pub mod explain;
+mod gauges;
 mod health;
 pub mod hooks;
 mod inbox;
@@ -59,6 +61,7 @@ mod outbox;
 mod parts;
 mod poller;
 pub mod portal;
+mod process;
 mod reasons;
 pub mod replay;
 pub mod retention;
@@ -68,6 +71,7 @@ pub mod sources;
 mod status;
 pub mod sweep;
 mod timers;
+mod timings;
 mod unloadable;
 pub mod view;
 mod waiting;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::case::{Case, Input, Links, Urgency, still_held};
 use crate::connectors::Connectors;
@@ -193,6 +194,8 @@ impl Outbox {
 
     async fn perform(&self, id: &CaseId, call: Call, hand: &mut Hand) {
         let (number, attempt, word) = (call.attempt.call.number, call.attempt.number, call.action.word());
+        let begun = Instant::now();
+        let connector = call.action.target().to_string();
         let mut outcome = match self.still_held(id, &call.action) {
             Ok(true) => Outcome::Done(Done::Kept),
             Ok(false) => {
@@ -207,10 +210,11 @@ impl Outbox {
             }
         };
         outcome.seal(self.links.fingerprints());
-        self.metrics.performed(word, &outcome);
+        self.metrics.performed(connector, word, &outcome, begun.elapsed());
         self.outages.heard_of(&call.action, &outcome).await;
         if let Outcome::Failed(failure) = &outcome {
-            tracing::warn!(case = %id, action = word, attempt, reason = failure.reason, "a call failed");
+            tracing::warn!(case = %id, action = word, attempt, connector = call.action.target().to_string(),
+                reason = failure.reason, "a call failed");
         }
         // The outcome of a performed effect must not be lost while the daemon runs.
         loop {

@@ -9,8 +9,9 @@ use crate::rollout::Rollout;
 use crate::store::{self, Store};
 
 use super::bells::Bells;
+use super::gauges::Counted;
 use super::health::Health;
-use super::metrics::{Counted, Metrics};
+use super::metrics::Metrics;
 use super::outages::Outages;
 use super::poller::Poller;
 
@@ -28,11 +29,12 @@ pub struct Status {
 }
 
 impl Status {
-    /// Returns all metrics in the Prometheus text format (OpenMetrics).
+    /// Returns all metrics as OpenMetrics.
     pub fn metrics_text(&self) -> Result<String, String> {
-        let open = self.store.open_counts().map_err(|error| error.to_string())?;
         let unloadable = self.rollout.unloadable.counts();
-        self.metrics.text(Counted { open, unloadable, full: self.store.is_full() })
+        let pauses = self.outages.known().iter().filter(|pause| pause.until.is_none()).count();
+        let counted = Counted::read(&self.store, self.clock.now(), unloadable, pauses);
+        self.metrics.text(counted.map_err(|error| error.to_string())?)
     }
 
     /// Returns a sentence for each outside system that does not work now.

@@ -71,15 +71,6 @@ pub trait Format {
     const DESCRIPTION: &'static str;
 }
 
-/// The format of Prometheus.
-#[derive(Debug)]
-pub enum OpenMetrics {}
-
-impl Format for OpenMetrics {
-    const KIND: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    const DESCRIPTION: &'static str = "Metrics";
-}
-
 #[derive(Debug)]
 pub enum OpenApi {}
 

@@ -16,6 +16,7 @@ use utoipa::openapi::{
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Accepted, Answer, Created, Format, LINES, Lines, PersonPage, Text, Verdict, Words};
+use super::exposition::Exposition;
 use super::extract::{Body, Path, Query};
 use super::{AppState, Caller, Problem};
 
@@ -199,6 +200,12 @@ impl<F: Format> Gives for Text<F> {
         let kind = F::KIND.split(';').next().unwrap_or_default();
         let schema = if kind == "application/json" { any() } else { text() };
         into.gives(StatusCode::OK, F::DESCRIPTION, kind, schema);
+    }
+}
+
+impl Gives for Exposition {
+    fn describe(into: &mut Description) {
+        into.gives(StatusCode::OK, "Metrics; as OpenMetrics if Accept asks for it", "text/plain", text());
     }
 }
 

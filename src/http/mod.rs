@@ -16,6 +16,7 @@
 //! | `explain` | why policies did or did not fire, and dry runs |
 //! | `listen`, `connections`, `lingering` | sockets: their number, their time limits, and how they close |
 //! | `limits` | rate limits per client |
+//! | `exposition` | metrics in the formats of Prometheus |
 //! | `repeat` | repeated changes |
 //! | `sessions`, `signed_in` | sessions of people, and what a page of the console requires |
 
@@ -26,6 +27,7 @@ mod connections;
 mod describe;
 pub mod events;
 pub mod explain;
+mod exposition;
 pub mod extract;
 mod guard;
 mod hooks;
@@ -50,6 +52,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response_with_state;
 use axum::response::Response;
 
 use crate::engine::Engine;
@@ -149,6 +152,7 @@ impl AppState {
             .method_not_allowed_fallback(problem::wrong_method)
             // The guards have read the body, up to the limit of its route.
             .layer(DefaultBodyLimit::disable())
+            .layer(map_response_with_state(self.clone(), watch::dated))
             .with_state(self.clone())
     }
 }

@@ -1,13 +1,17 @@
 //! Routes for monitoring. Open to every client that reaches the private listener: they name no person.
 
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 use chrono::TimeDelta;
 
-use super::answer::{OpenMetrics, Text, Words};
+use super::answer::Words;
+use super::exposition::Exposition;
 use super::{AppState, Problem};
 
-pub async fn metrics(State(doors): State<AppState>) -> Result<Text<OpenMetrics>, Problem> {
-    doors.engine.status().metrics_text().map(Text::new).map_err(|error| Problem::internal(&error))
+pub async fn metrics(State(doors): State<AppState>, headers: HeaderMap) -> Result<Exposition, Problem> {
+    let text = doors.engine.status().metrics_text().map_err(|error| Problem::internal(&error))?;
+    Ok(Exposition::new(text, &headers))
 }
 
 pub async fn live(State(doors): State<AppState>) -> Words {
@@ -40,4 +44,13 @@ pub async fn ready(State(doors): State<AppState>) -> Words {
         }
         Err(why) => Words { ok: false, text: format!("{why}\n") },
     }
+}
+
+/// Dates an answer by the daemon's clock, which a simulated one may have moved: clients show times relative to it.
+pub async fn dated(State(doors): State<AppState>, mut response: Response) -> Response {
+    let now = doors.engine.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::from_str(&now) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }

@@ -46,8 +46,12 @@ pub(super) fn log_changes(before: &Active, active: &Active) {
     for policy in active.set.policies.values() {
         let old = before.set.policies.get(&policy.name);
         if old.is_none_or(|old| old.revision != policy.revision) {
-            tracing::info!(policy = policy.name, revision = policy.revision.short(), mode = ?policy.mode,
-                "policy active");
+            tracing::info!(
+                policy = policy.name,
+                revision = policy.revision.short(),
+                mode = policy.mode.word(),
+                "policy active"
+            );
         }
     }
     for name in before.set.policies.keys().filter(|name| !active.set.policies.contains_key(*name)) {

@@ -158,13 +158,33 @@ impl Orders {
 
     /// Stores the order; the next reload applies it.
     async fn ordered(&self, order: PolicyOrder) -> Result<(), NoRevision> {
-        tracing::warn!(policy = order.policy, what = ?order.what, revision = order.revision.short(), by = order.by,
-            "policy order");
+        tracing::warn!(
+            policy = order.policy,
+            what = word(order.what),
+            revision = order.revision.short(),
+            by = order.by,
+            "policy order"
+        );
         let requests = self.requests.mark(About::Policy(order.policy.clone()));
         self.store.commit(Commit { policy_orders: vec![order], requests, ..Commit::default() }).await?;
         // The order applies even if the caller disconnects.
         let reload = self.reload.clone();
         to_its_end(async move { reload.reload_aside(true).await }).await;
         Ok(())
+    }
+}
+
+/// The word of an order for the log.
+const fn word(deed: PolicyDeed) -> &'static str {
+    match deed {
+        PolicyDeed::Released => "released",
+        PolicyDeed::Reverted => "reverted",
+        PolicyDeed::Superseded => "superseded",
+        PolicyDeed::Parked => "parked",
+        PolicyDeed::Gone => "gone",
+        PolicyDeed::Passed => "passed",
+        PolicyDeed::Edited => "edited",
+        PolicyDeed::Returned => "returned",
+        PolicyDeed::Dropped => "dropped",
     }
 }

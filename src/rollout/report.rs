@@ -54,6 +54,20 @@ pub enum PolicyState {
     Reverted,
 }
 
+impl PolicyState {
+    /// Returns the word for logs, as the API has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::KeptLastGood => "kept_last_good",
+            Self::Refused => "refused",
+            Self::KeptBack => "kept_back",
+            Self::NeedsRelease => "needs_release",
+            Self::Reverted => "reverted",
+        }
+    }
+}
+
 /// Counts events for the operators of the daemon.
 pub trait Observer: Debug + Send + Sync {
     /// Records the end of a reload.
@@ -66,8 +80,17 @@ impl Report {
     /// Logs why revisions of the tree do not run.
     pub(super) fn log(&self) {
         for status in self.policies.iter().filter(|status| !status.why.is_empty()) {
-            tracing::warn!(policy = status.name, state = ?status.state, waiting = ?status.waiting,
-                why = status.why.join("; "), "the revision in the tree is not active");
+            let short = |revision: &Option<Revision>| {
+                revision.as_ref().map_or_else(|| "none".to_owned(), |revision| revision.short().to_string())
+            };
+            tracing::warn!(
+                policy = status.name,
+                state = status.state.word(),
+                revision = short(&status.revision),
+                waiting = short(&status.waiting),
+                why = status.why.join("; "),
+                "the revision in the tree is not active"
+            );
         }
         for found in &self.diagnostics {
             match found.severity {

@@ -38,6 +38,13 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), Error> {
     dir.parent().filter(|parent| parent.is_dir()).map_or(Ok(()), journal::sync_dir)
 }
 
+/// Returns whether another process has the store open.
+pub fn in_use(dir: &Path) -> bool {
+    let lock = File::options().write(true).open(dir.join("lock"));
+    // The lock is free again when the file is closed.
+    lock.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Number of tries for the lock, 20 ms apart. A process that another thread starts holds a copy of the lock from its
 /// fork to its exec. A stopping daemon releases its lock last.
 const LOCK_TRIES: u32 = 50;

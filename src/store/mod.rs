@@ -37,6 +37,7 @@
 //! | `export` | a store as JSON Lines, and back |
 //! | `reserve` | reserved space for a full disk |
 //! | `room` | free space, and refusals when it runs low |
+//! | `sizes` | sizes of the files |
 //! | `thread` | starts a thread |
 //! | `outside` | data of backups and exports |
 //! | `options` | sizes, and the hooks that tests replace |
@@ -72,6 +73,7 @@ mod reserve;
 mod room;
 mod salvage;
 mod shape;
+mod sizes;
 mod state;
 mod sweeps;
 mod thread;
@@ -85,7 +87,7 @@ pub use commit::{
     PolicyOrder, PolicyVerdict, Redact, Redaction, StoredRevision, SweepChange, SweepPart, SweepRun,
     SweepState, VendorAccount, Waiting, kept_for,
 };
-pub use directory::secret;
+pub use directory::{in_use, secret};
 pub use disk::{Change, Observer, observe};
 pub use error::Error;
 pub use export::{Exported, export, import};
@@ -100,4 +102,5 @@ pub use reads::{CaseFilter, KeptCase, LastAsked, Queue, is_cursor};
 pub use rebuild::{Before, Witness};
 pub use salvage::{Salvaged, salvage, salvage_with};
 pub use shape::page;
+pub use sizes::Sizes;
 pub use verify::{Report, verify, verify_with};

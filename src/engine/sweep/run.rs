@@ -167,8 +167,9 @@ impl Sweeps {
         state.settled = state.settled.max(run.nominal);
         let policy = schedule.rsplit_once('/').map_or(schedule, |(policy, _)| policy);
         self.metrics.swept(policy, end, &run);
+        let skipped: Vec<_> = run.skipped.iter().map(|(why, count)| format!("{why} {count}")).collect();
         tracing::info!(sweep = schedule, nominal = %run.nominal, end, shadow = run.shadow, looked_at = run.looked_at,
-            due = run.due, opened = run.opened, would_open = run.would_open, left = run.left, skipped = ?run.skipped,
+            due = run.due, opened = run.opened, would_open = run.would_open, left = run.left, skipped = skipped.join(", "),
             not_noted = run.not_noted, "a sweep's run ended");
         let mut changed = self.no_parts(schedule, 0)?;
         changed.push(SweepChange::State(state));
