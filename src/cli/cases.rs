@@ -1,69 +1,37 @@
 //! `case`, `limits` and `hold`: show cases and change them.
 
-use std::collections::BTreeSet;
-
 use clap::Subcommand;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::client::{Client, path};
-use super::{Daemon, Ending, Failed, output};
+use super::{Daemon, Ending, Failed, case_list, case_show, find, output, sentences, when};
 use crate::api::Page;
-use crate::api::bounds::{CaseCursor, CaseLimit, EntryLimit, Reason, Whom};
+use crate::api::bounds::{Reason, Whom};
 use crate::api::cases::{
-    CaseLine, CaseQuery, CaseSheet, Decide, MayReason, OverLimitLine, Reasoned, StartCase, Started,
-    StateFilter,
+    CaseLine, CaseSheet, Decide, MayReason, OverLimitLine, Reasoned, StartCase, Started,
 };
 use crate::api::holds::{HoldLine, HoldQuery, HoldTarget};
-use crate::api::journal::{Entry, JournalPage};
-use crate::model::{SubjectRef, Timestamp};
+use crate::model::{CaseState, SubjectRef, Timestamp};
+use crate::policy::outcome::OwnResult;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List cases, newest first
+    /// List cases, newest first; reviews that are due first
     #[command(after_help = "Example: proofd case list --state in_review --queue identity-desk")]
-    List {
-        /// Only this state: running, waiting, in_review, in_grace, over_limit, stuck, closed, or open (all but closed)
-        #[arg(long)]
-        state: Option<StateFilter>,
-        /// Only cases of this policy
-        #[arg(long)]
-        policy: Option<String>,
-        /// Only cases of this subject id
-        #[arg(long)]
-        subject: Option<String>,
-        /// Only cases that closed with this result
-        #[arg(long)]
-        outcome: Option<String>,
-        /// Only cases with this text in the name, the mail address or the case id
-        #[arg(long)]
-        text: Option<String>,
-        /// Only reviews of this queue
-        #[arg(long)]
-        queue: Option<String>,
-        /// Only reviews that this token or person claimed; empty: unclaimed reviews
-        #[arg(long)]
-        assignee: Option<String>,
-        /// Only the case with this execution or account id of the verification provider
-        #[arg(long)]
-        vendor: Option<String>,
-        /// Continue a list; printed at the end of a page
-        #[arg(long)]
-        cursor: Option<CaseCursor>,
-        /// Cases per page
-        #[arg(long)]
-        limit: Option<CaseLimit>,
-    },
-    /// Show a case with its journal
-    #[command(after_help = "Example: proofd case show CASE")]
+    List(case_list::Arguments),
+    /// Show a case: evidence, what happens next, open decisions, and its story
+    #[command(after_help = "Example: proofd case show ada@example.com")]
     Show {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
+        /// Show every entry of the journal instead of the story
+        #[arg(long)]
+        raw: bool,
     },
     /// Decide a review or an objection
     #[command(after_help = "Example: proofd case decide CASE approve --reason 'seen in person'")]
     Decide {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
         /// One of the decisions that `case show` lists
         decision: String,
@@ -74,19 +42,19 @@ pub enum Command {
     /// Claim a review for 30 minutes
     #[command(alias = "take", after_help = "Example: proofd case claim CASE")]
     Claim {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
     },
     /// Release the claim of a review
     #[command(alias = "give-back", after_help = "Example: proofd case release CASE")]
     Release {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
     },
     /// Retry the failed effect of a stuck case
     #[command(after_help = "Example: proofd case retry CASE --reason 'the role exists again'")]
     Retry {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
         /// Why; recorded in the journal
         #[arg(long, value_name = "TEXT")]
@@ -95,7 +63,7 @@ pub enum Command {
     /// Cancel a case; no further effects
     #[command(after_help = "Example: proofd case cancel CASE --reason 'opened by mistake'")]
     Cancel {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
         /// Why; recorded in the journal
         #[arg(long, value_name = "TEXT")]
@@ -104,7 +72,7 @@ pub enum Command {
     /// Undo an effect in grace before it happens, and close the case
     #[command(after_help = "Example: proofd case undo CASE --reason 'the person called'")]
     Undo {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
         /// Why; recorded in the journal
         #[arg(long, value_name = "TEXT")]
@@ -113,7 +81,7 @@ pub enum Command {
     /// Send the reminder now
     #[command(after_help = "Example: proofd case remind CASE --reason 'back from leave'")]
     Remind {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
         /// Why; recorded in the journal
         #[arg(long, value_name = "TEXT")]
@@ -129,7 +97,7 @@ pub enum Command {
     Start {
         /// A policy with `manual: true` under `when`
         policy: String,
-        /// Reference of the person: user/ID or registration/ID
+        /// The person: a record such as user/17 or registration/17, or a name or mail address of a person with a case
         subject: String,
         /// Why; recorded in the journal
         #[arg(long, value_name = "TEXT")]
@@ -142,14 +110,14 @@ pub enum Hold {
     /// List holds, with the cases that placed them
     #[command(after_help = "Example: proofd hold list --subject 17")]
     List {
-        /// Only holds of this person: an id, or a reference such as user/17
+        /// Only holds of this person: a record such as user/17, an id, a name, or a mail address
         #[arg(long)]
-        subject: Option<Whom>,
+        subject: Option<String>,
     },
     /// Lift the holds of a case, open or closed
     #[command(after_help = "Example: proofd hold lift CASE --reason 'identity confirmed in person'")]
     Lift {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
         /// Why; recorded in the journal
         #[arg(long, value_name = "TEXT")]
@@ -165,7 +133,7 @@ pub enum Limits {
     /// Release an effect over a limit: it happens
     #[command(after_help = "Example: proofd limits release CASE --reason 'checked with HR'")]
     Release {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
         /// Why; recorded in the journal
         #[arg(long, value_name = "TEXT")]
@@ -174,7 +142,7 @@ pub enum Limits {
     /// Drop an effect over a limit: it does not happen, and the case closes
     #[command(after_help = "Example: proofd limits drop CASE --reason 'the feed was wrong'")]
     Drop {
-        /// Id of the case
+        /// The case: the beginning of its id, or a name, mail address, user name or record of its person
         case: String,
         /// Why; recorded in the journal
         #[arg(long, value_name = "TEXT")]
@@ -185,22 +153,23 @@ pub enum Limits {
 pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
     let client = Client::find(daemon)?;
     let order = async |case: &str, word: &str, reason: Reason| {
-        let path = path(&["cases", case, word]);
-        changed(&client, &path, &Reasoned { reason }, json).await
+        let case = find::case(&client, case).await?;
+        changed(&client, &case, &path(&["cases", &case, word]), &Reasoned { reason }, json).await
     };
     let claim = async |case: &str, word: &str| {
-        changed(&client, &path(&["cases", case, word]), &MayReason::default(), json).await
+        let case = find::case(&client, case).await?;
+        changed(&client, &case, &path(&["cases", &case, word]), &MayReason::default(), json).await
     };
     match command {
-        Command::List { state, policy, subject, outcome, text, queue, assignee, vendor, cursor, limit } => {
-            let query =
-                CaseQuery { policy, subject, state, outcome, text, queue, assignee, vendor, cursor, limit };
-            client.get_by::<Page<CaseLine>>("/v1/cases", &query).await?.show(json, list)?;
+        Command::List(arguments) => case_list::run(&client, arguments, json).await?,
+        Command::Show { case, raw } => {
+            let case = find::case(&client, &case).await?;
+            case_show::run(&client, &case, raw, json).await?;
         }
-        Command::Show { case } => show(&client, &case, json).await?,
         Command::Decide { case, decision, reason } => {
+            let case = find::case(&client, &case).await?;
             let path = path(&["cases", &case, "decisions"]);
-            changed(&client, &path, &Decide { decision, reason }, json).await?;
+            changed(&client, &case, &path, &Decide { decision, reason }, json).await?;
         }
         Command::Claim { case } => claim(&case, "claim").await?,
         Command::Release { case } => claim(&case, "release").await?,
@@ -210,11 +179,17 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         Command::Remind { case, reason } => order(&case, "remind", reason).await?,
         Command::Migrate(arguments) => return super::migrate::run(&client, arguments, json).await,
         Command::Start { policy, subject, reason } => {
-            let subject: SubjectRef =
-                subject.parse().map_err(|why: String| Failed::usage(anyhow::anyhow!("subject: {why}")))?;
+            let found = match subject.parse::<SubjectRef>() {
+                Ok(reference) => Ok(reference),
+                Err(why) => find::subject(&client, &subject).await?.parse().map_err(|_| why),
+            };
+            let subject = found.map_err(|why| Failed::usage(anyhow::anyhow!("subject: {why}")))?;
             let start = StartCase { policy, subject, reason };
             let started = client.post::<Started>("/v1/cases", &start).await?;
-            started.show(json, |started| output::line(started.id.as_str()))?;
+            started.show(json, |started| {
+                output::line(started.id.as_str());
+                output::next(&format!("proofd case show {}", find::short(&started.id)));
+            })?;
         }
     }
     Ok(Ending::Ok)
@@ -225,140 +200,115 @@ pub async fn limits(daemon: &Daemon, command: Limits, json: bool) -> Result<Endi
     let (case, word, reason) = match command {
         Limits::List => {
             client.get::<Page<OverLimitLine>>("/v1/limits").await?.show(json, |over| {
-                let rows = over.items.iter().map(|line| {
-                    let (id, action) = (line.id.to_string(), line.action.word().to_owned());
-                    vec![id, line.policy.clone(), action, to_the_second(line.since)]
-                });
-                output::table(&["CASE", "POLICY", "ACTION", "SINCE"], &rows.collect::<Vec<_>>());
+                over_limit(&over.items, client.now());
             })?;
             return Ok(Ending::Ok);
         }
         Limits::Release { case, reason } => (case, "release", reason),
         Limits::Drop { case, reason } => (case, "drop", reason),
     };
-    changed(&client, &path(&["limits", &case, word]), &Reasoned { reason }, json).await?;
+    let case = find::case(&client, &case).await?;
+    changed(&client, &case, &path(&["limits", &case, word]), &Reasoned { reason }, json).await?;
     Ok(Ending::Ok)
+}
+
+fn over_limit(items: &[OverLimitLine], now: Timestamp) {
+    if items.is_empty() {
+        output::line("Nothing is over a limit.");
+        return;
+    }
+    let ids = find::short_ids(&items.iter().map(|line| &line.id).collect::<Vec<_>>());
+    let row = |(id, line): (&String, &OverLimitLine)| {
+        let (who, effect) = (output::short_name(&line.subject.name.0), line.action.word().to_owned());
+        vec![id.clone(), who, line.policy.clone(), effect, when::distance(line.since, now)]
+    };
+    let rows: Vec<_> = ids.iter().zip(items).map(row).collect();
+    output::fitted(&["CASE", "WHO", "POLICY", "EFFECT", "SINCE"], &rows, &[2, 1]);
+    output::next("proofd limits release CASE --reason TEXT, or proofd limits drop CASE --reason TEXT");
 }
 
 pub async fn holds(daemon: &Daemon, command: Hold, json: bool) -> Result<Ending, Failed> {
     let client = Client::find(daemon)?;
     match command {
         Hold::List { subject } => {
+            let subject = match subject {
+                Some(given) => {
+                    let found = find::subject(&client, &given).await?;
+                    Some(Whom::new(found).map_err(|why| Failed::usage(anyhow::anyhow!("--subject: {why}")))?)
+                }
+                None => None,
+            };
             let holds = client.get_by::<Page<HoldLine>>("/v1/holds", &HoldQuery { subject }).await?;
             holds.show(json, |holds| {
-                let rows: Vec<_> = holds.items.iter().map(hold).collect();
-                output::table(&["SUBJECT", "HOLD", "CASE", "POLICY", "SINCE", "CASE STATE"], &rows);
+                if holds.items.is_empty() {
+                    output::line("No holds.");
+                    return;
+                }
+                let rows: Vec<_> = holds.items.iter().map(|line| hold(line, client.now())).collect();
+                output::fitted(&["RECORD", "HOLD", "CASE", "POLICY", "SINCE", "CASE IS"], &rows, &[3, 1]);
+                output::next("proofd hold lift CASE --reason TEXT");
             })?;
         }
         Hold::Lift { case, reason } => {
-            changed(&client, &path(&["cases", &case, "lift"]), &Reasoned { reason }, json).await?;
+            let case = find::case(&client, &case).await?;
+            changed(&client, &case, &path(&["cases", &case, "lift"]), &Reasoned { reason }, json).await?;
         }
     }
     Ok(Ending::Ok)
 }
 
-fn hold(line: &HoldLine) -> Vec<String> {
+fn hold(line: &HoldLine, now: Timestamp) -> Vec<String> {
     let held = match &line.hold.what {
-        HoldTarget::Account => "suspended".to_owned(),
-        HoldTarget::Role(role) => format!("role {role}"),
+        HoldTarget::Account => "account suspended".to_owned(),
+        HoldTarget::Role(role) => format!("role {role} withheld"),
     };
     let case = if line.case_closed { "closed" } else { "open" };
     vec![
-        line.subject.id.clone(),
+        line.subject.to_string(),
         held,
-        line.case.to_string(),
+        find::short(&line.case).to_owned(),
         line.policy.clone(),
-        to_the_second(line.hold.since),
+        when::distance(line.hold.since, now),
         case.to_owned(),
     ]
 }
 
-/// Sends a change request and prints the resulting case.
-async fn changed(client: &Client, path: &str, body: &impl Serialize, json: bool) -> Result<(), Failed> {
-    client.post::<CaseLine>(path, body).await?.show(json, |case| {
-        let result = case.result.as_ref().map(|result| format!(" ({result})")).unwrap_or_default();
-        output::line(&format!("{}: {}{result}", case.id, case.state.word()));
-    })
-}
-
-fn list(cases: &Page<CaseLine>) {
-    let row = |case: &CaseLine| {
-        vec![
-            case.id.to_string(),
-            case.policy.clone(),
-            output::short_name(&case.subject.name.0),
-            case.state.word().to_owned(),
-            case.waiting_for.clone(),
-            case.result.clone().unwrap_or_default(),
-            case.due_at.map(to_the_second).unwrap_or_default(),
-        ]
-    };
-    let rows: Vec<_> = cases.items.iter().map(row).collect();
-    output::table(&["CASE", "POLICY", "PERSON", "STATE", "WAITING FOR", "RESULT", "DUE"], &rows);
-    let troubles: BTreeSet<_> = cases.items.iter().filter_map(|case| case.trouble.as_ref()).collect();
-    for trouble in troubles {
-        output::line(&format!("cannot continue: {}", output::visible(trouble)));
-    }
-    if let Some(next) = &cases.next {
-        output::line(&format!("more: --cursor {next}"));
-    }
-}
-
-async fn show(client: &Client, case: &str, json: bool) -> Result<(), Failed> {
-    let sheet = client.get::<CaseSheet>(&path(&["cases", case])).await?;
-    let page = JournalPage { cursor: None, limit: Some(EntryLimit::nearest(usize::MAX)) };
-    let journal = client.get_by::<Page<Entry>>(&path(&["cases", case, "journal"]), &page).await?;
+/// Sends a change request and prints where the case and the person are now, and how to go on.
+async fn changed(
+    client: &Client,
+    case: &str,
+    change: &str,
+    body: &impl Serialize,
+    json: bool,
+) -> Result<(), Failed> {
+    let answer = client.post::<CaseLine>(change, body).await?;
     if json {
-        output::json(&json!({ "case": sheet.into_value(), "journal": journal.into_value()["items"] }));
+        return answer.show(true, |_| {});
+    }
+    let line = answer.read()?;
+    let now = client.now();
+    let (id, name) = (find::short(&line.id), output::short_name(&line.subject.name.0));
+    let state = sentences::state(line.state);
+    if line.state != CaseState::Closed {
+        let waits = case_list::without_times(&line.waiting_for);
+        let until = line.due_at.map(|at| format!(", until {}", when::when(at, now))).unwrap_or_default();
+        output::line(&format!("{id}  {name}: {state}, waiting for {}{until}", output::visible(&waits)));
+        output::next(&format!("proofd case show {id}"));
         return Ok(());
     }
-    let CaseSheet { line, decisions_allowed, stuck_because, .. } = sheet.read()?;
-    for (label, value) in [
-        ("case", Some(line.id.0)),
-        ("policy", Some(line.policy)),
-        ("revision", Some(line.revision)),
-        ("person", Some(output::name(&line.subject.name.0))),
-        ("subject", Some(line.subject.id)),
-        ("state", Some(line.state.word().to_owned())),
-        ("waiting for", Some(line.waiting_for)),
-        ("due", line.due_at.map(to_the_second)),
-        ("result", line.result),
-        ("stuck because", stuck_because),
-        ("error", line.trouble),
-    ] {
-        if let Some(value) = value {
-            output::line(&format!("{label:>14}  {}", output::visible(&value)));
-        }
+    let result = line.result.clone().unwrap_or_default();
+    output::line(&format!("{id}  {name}: closed ({result})"));
+    // What the case leaves behind at the identity provider.
+    let sheet = client.get::<CaseSheet>(&path(&["cases", case])).await?.read()?;
+    let (record, policy) = (find::reference(&line), &line.policy);
+    if result == OwnResult::Undone.word() || result == OwnResult::Dropped.word() {
+        output::line(&format!("the effect did not happen: {record} is as it was before"));
     }
-    if !decisions_allowed.is_empty() {
-        output::line(&format!("{:>14}  {}", "decisions", decisions_allowed.join(", ")));
-    }
-    output::line("");
-    for entry in journal.read()?.items {
-        let (what, rest) = parts(&entry);
-        output::line(&format!(
-            "{:>4}  {}  {:<24} {what:<16} {}",
-            entry.number,
-            to_the_second(entry.at),
-            entry.step.unwrap_or_default(),
-            output::visible(&rest)
-        ));
+    if sheet.holds.is_empty() {
+        output::next(&format!("a new case: proofd case start {policy} {record} --reason TEXT"));
+    } else {
+        output::line(&format!("{} holds of the case stay on {record}", sheet.holds.len()));
+        output::next(&format!("proofd hold lift {id} --reason TEXT"));
     }
     Ok(())
-}
-
-/// The kind of a journal entry, and its other members as JSON.
-fn parts(entry: &Entry) -> (String, String) {
-    let Ok(Value::Object(mut members)) = serde_json::to_value(&entry.note) else { return Default::default() };
-    let what = match members.remove("what") {
-        Some(Value::String(what)) => what,
-        _ => String::new(),
-    };
-    let rest = if members.is_empty() { String::new() } else { Value::Object(members).to_string() };
-    (what, rest)
-}
-
-/// A time without fractions of a second; `--json` prints the full value.
-pub fn to_the_second(at: Timestamp) -> String {
-    at.format("%Y-%m-%d %H:%M:%S").to_string()
 }

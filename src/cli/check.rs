@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::read::{self, Read};
-use super::{Ending, Failed, output};
+use super::{Ending, Failed, output, style};
 use crate::policy;
 use crate::policy::diagnostic::Severity;
 
@@ -54,7 +54,10 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
             "diagnostics": loaded.diagnostics,
         }));
     } else {
-        let rendered = policy::diagnostic::render(&loaded.diagnostics, &files, output::is_terminal());
+        let rendered = {
+            let dir = dir.to_string_lossy();
+            policy::diagnostic::render_below(&dir, &loaded.diagnostics, &files, style::colors())
+        };
         if !rendered.is_empty() {
             output::line(&rendered);
         }

@@ -2,11 +2,12 @@
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use percent_encoding::utf8_percent_encode;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +16,8 @@ use serde_json::Value;
 use super::{Daemon, Failed, output};
 use crate::api::problem::Problem;
 use crate::config;
-use crate::model::{Secret, UNRESERVED};
+use crate::engine::clock::System;
+use crate::model::{Clock as _, Secret, Timestamp, UNRESERVED};
 
 /// Builds a path of the API. Each part becomes one percent-encoded segment.
 pub fn path(parts: &[&str]) -> String {
@@ -29,11 +31,20 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 pub const DEFAULT_CONFIG: &str = "/etc/proofd/proofd.yaml";
 
+/// The configuration that a command uses if none is named: that of this machine, else that of the working directory. The
+/// token of the latter goes to no other address.
+fn usual_config(here: bool) -> Option<PathBuf> {
+    let here = here.then_some("proofd.yaml");
+    std::iter::once(DEFAULT_CONFIG).chain(here).map(PathBuf::from).find(|path| path.is_file())
+}
+
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
     url: String,
     token: Secret,
+    /// The daemon's time at its last answer, in seconds.
+    dated: AtomicI64,
 }
 
 impl Client {
@@ -43,17 +54,18 @@ impl Client {
         let (url, token) = match (&daemon.url, given) {
             (Some(url), Some(token)) => (url.trim_end_matches('/').to_owned(), token),
             (url, given) => {
-                let path = daemon.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
-                if url.is_some() && daemon.config.is_none() && !path.exists() {
-                    return Err(Failed::usage(anyhow!(
-                        "no token: add --token-file FILE, set PROOFD_TOKEN, or name a configuration with --config FILE"
-                    )));
-                }
-                let (from_url, from_token) = configured(&path).map_err(|error| {
-                    let hint =
-                        "no daemon found; use --url with --token-file or PROOFD_TOKEN, or --config FILE";
-                    Failed::usage(if daemon.config.is_some() { error } else { error.context(hint) })
-                })?;
+                let Some(path) = daemon.config.clone().or_else(|| usual_config(url.is_none())) else {
+                    return Err(Failed::usage(match (url, &given) {
+                        (Some(_), _) => anyhow!(
+                            "no token: add --token-file FILE, set PROOFD_TOKEN, or name a configuration with --config FILE"
+                        ),
+                        (None, _) => anyhow!(
+                            "which daemon? Name its configuration with --config FILE or PROOFD_CONFIG, or its address with \
+                             --url and a token in PROOFD_TOKEN; there is no {DEFAULT_CONFIG} and no proofd.yaml here"
+                        ),
+                    }));
+                };
+                let (from_url, from_token) = configured(&path).map_err(Failed::usage)?;
                 let url = url.as_ref().map_or(from_url, |url| url.trim_end_matches('/').to_owned());
                 let token = given.or(from_token).ok_or_else(|| {
                     Failed::usage(anyhow!(
@@ -76,7 +88,13 @@ impl Client {
             .timeout(LONGEST)
             .build()
             .context("while creating the HTTP client")?;
-        Ok(Self { http, url, token })
+        Ok(Self { http, url, token, dated: AtomicI64::new(0) })
+    }
+
+    /// The daemon's time, which a simulated clock may have moved; the machine's before the first answer.
+    pub fn now(&self) -> Timestamp {
+        let dated = Timestamp::from_timestamp(self.dated.load(Ordering::Relaxed), 0);
+        dated.filter(|at| *at > Timestamp::UNIX_EPOCH).unwrap_or_else(|| System.now())
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failed> {
@@ -192,6 +210,10 @@ impl Client {
         answer: Response,
     ) -> Result<Result<Answer<T>, Refused>, Failed> {
         let status = answer.status();
+        let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
+        if let Some(at) = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok()) {
+            self.dated.store(at.timestamp(), Ordering::Relaxed);
+        }
         let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let refused = kind.starts_with("application/problem+json");
         let text = answer.text().await.map_err(|error| Failed::unreachable(error.without_url()))?;

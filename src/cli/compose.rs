@@ -101,9 +101,14 @@ impl Configured {
 
 /// Builds access control from the tokens of the configuration.
 pub fn access(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Access> {
+    Ok(Access::new(grants(config)?, clock))
+}
+
+/// Returns what each token of the configuration grants.
+pub fn grants(config: &Config) -> anyhow::Result<Vec<Grant>> {
     let revealed = config.access.reveal(&config.base).map_err(|why| anyhow!(why))?;
     let grant = |(token, text): (&config::Token, Secret)| {
         Grant::new(token.actor(), token.all_roles(), &text).until(token.expires)
     };
-    Ok(Access::new(revealed.into_iter().map(grant).collect(), clock))
+    Ok(revealed.into_iter().map(grant).collect())
 }

@@ -7,7 +7,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::compose::{self, Configured};
-use super::{Ending, Failed, client, output};
+use super::style::{Tone, paint};
+use super::{Ending, Failed, client, hurts, output};
 use crate::config::{self, Config};
 use crate::connectors::{Connector, Connectors, Finding};
 use crate::engine::clock::System;
@@ -20,7 +21,7 @@ use crate::store;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Configuration file
-    #[arg(long, value_name = "FILE", default_value = client::DEFAULT_CONFIG)]
+    #[arg(long, env = "PROOFD_CONFIG", value_name = "FILE", default_value = client::DEFAULT_CONFIG)]
     config: PathBuf,
     /// Send one test mail to this address
     #[arg(long, value_name = "ADDRESS")]
@@ -49,7 +50,7 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     let configured = compose::read(&arguments.config).map_err(Failed::usage)?;
     let config = &configured.config;
     let clock: Arc<dyn Clock> = Arc::new(System);
-    let mut groups = vec![Group::inside("configuration", configuration(&configured.warnings))];
+    let mut groups = vec![Group::inside("configuration", configuration(&configured.warnings, config))];
     match configured.connectors(&clock) {
         Err(error) => {
             groups.push(Group::inside("connectors", vec![bad("settings", format!("{error:#}"))]));
@@ -59,24 +60,35 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     groups.push(Group::inside("access", access(config, clock.now())));
     let mut kept = vec![writable(config)];
     kept.extend(config.store_dir().and_then(|dir| losses(&dir)));
+    if config.store_dir().is_some_and(|dir| store::in_use(&dir)) {
+        kept.push(warning(
+            "a running daemon has the store: it was read from outside; `store verify` needs it closed",
+        ));
+    }
     groups.push(Group::inside("store", kept));
     groups.push(Group::inside("policies", policies(&configured)));
     let all_ok = groups.iter().flat_map(|group| &group.findings).all(|finding| finding.ok);
     if json {
-        let line = |part: &str, finding: &Finding| json!({ "part": part, "ok": finding.ok, "what": finding.what, "detail": finding.detail });
+        let line = |part: &str, finding: &Finding| {
+            json!({
+                "part": part, "ok": finding.ok, "level": level(finding), "what": finding.what,
+                "detail": finding.detail,
+            })
+        };
         let lines: Vec<_> = groups
             .iter()
             .flat_map(|group| group.findings.iter().map(move |finding| line(&group.part, finding)))
             .collect();
-        output::json(&json!({ "ok": all_ok, "findings": lines }));
+        output::json(&json!({ "ok": all_ok, "verdict": verdict(&groups), "findings": lines }));
     } else {
         for group in &groups {
             output::line(&group.part);
             for finding in &group.findings {
-                let mark = if finding.ok { "ok " } else { "BAD" };
-                output::line(&format!("  {mark} {}: {}", finding.what, output::visible(&finding.detail)));
+                show(finding);
             }
         }
+        let tone = if all_ok { Tone::Good } else { Tone::Bad };
+        output::line(&format!("\n{}", paint(tone, &verdict(&groups))));
     }
     let unreachable =
         groups.iter().any(|group| group.outside && group.findings.iter().any(|finding| !finding.ok));
@@ -130,6 +142,51 @@ async fn outside(connectors: &Connectors, mail_to: Option<&str>) -> Vec<Group> {
     groups
 }
 
+fn show(finding: &Finding) {
+    let (tone, mark) = match level(finding) {
+        "ok" => (Tone::Good, "ok "),
+        "warning" => (Tone::Warning, "!  "),
+        _ => (Tone::Bad, "BAD"),
+    };
+    let what = if finding.what == WARNING { String::new() } else { format!("{}: ", finding.what) };
+    output::line(&format!("  {} {what}{}", paint(tone, mark), output::visible(&finding.detail)));
+}
+
+/// What a finding is to the reader: `ok`, `warning` or `bad`.
+fn level(finding: &Finding) -> &'static str {
+    match finding.ok {
+        false => "bad",
+        true if finding.what == WARNING => "warning",
+        true => "ok",
+    }
+}
+
+/// All findings in a sentence.
+fn verdict(groups: &[Group]) -> String {
+    let of = |wanted: &str| {
+        groups.iter().flat_map(|group| &group.findings).filter(|one| level(one) == wanted).count()
+    };
+    let warnings = match of("warning") {
+        0 => String::new(),
+        1 => ", with 1 warning".to_owned(),
+        more => format!(", with {more} warnings"),
+    };
+    let parts = groups.iter().filter(|group| group.findings.iter().any(|finding| !finding.ok));
+    let parts: Vec<&str> = parts.map(|group| group.part.as_str()).collect();
+    if parts.is_empty() {
+        format!("verdict: ready{warnings}")
+    } else {
+        format!("verdict: not ready: {}{warnings}", parts.join(", "))
+    }
+}
+
+/// The name of findings that warn.
+const WARNING: &str = "warning";
+
+fn warning(detail: &str) -> Finding {
+    good(WARNING, detail.to_owned())
+}
+
 fn good(what: &str, detail: String) -> Finding {
     Finding { ok: true, what: what.to_owned(), detail }
 }
@@ -142,9 +199,14 @@ fn missing(what: &str, consequence: &str) -> Finding {
     bad("settings", format!("no {what} is configured under `connectors`; {consequence}"))
 }
 
-fn configuration(warnings: &[config::Mistake]) -> Vec<Finding> {
+fn configuration(warnings: &[config::Mistake], config: &Config) -> Vec<Finding> {
     let mut findings = vec![good("file", "read".to_owned())];
-    findings.extend(warnings.iter().map(|warning| good("warning", warning.message.clone())));
+    let own = hurts::warnings(config);
+    let texts = warnings
+        .iter()
+        .map(|warning| warning.message.trim_start_matches("warning: "))
+        .chain(own.iter().map(String::as_str));
+    findings.extend(texts.map(warning));
     findings
 }
 
@@ -156,7 +218,7 @@ fn access(config: &Config, now: Timestamp) -> Vec<Finding> {
     };
     let ending = config.access.ending(now).into_iter().map(|ending| {
         let text = ending.to_string();
-        if ending.over { bad("token", text) } else { good("warning", text) }
+        if ending.over { bad("token", text) } else { warning(&text) }
     });
     std::iter::once(tokens).chain(ending).collect()
 }

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 
-use super::{Ending, Failed, output, read};
+use super::{Ending, Failed, output, read, verdict};
 use crate::policy::Loaded;
 use crate::policy::diagnostic::{self, Severity};
 use crate::policy::effects::{self, Diff, Sheet};
@@ -55,9 +55,16 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     } else if diffs.iter().all(|diff| diff.changes.is_empty()) {
         output::line("both trees have the same effects");
     } else {
+        let mut total = (0, 0, 0);
         for diff in diffs.iter().filter(|diff| !diff.changes.is_empty()) {
-            output::line(&diff.to_string());
+            let text = diff.to_string();
+            output::line(&diff.policy);
+            verdict::show(&text, "");
+            output::line("");
+            let (changes, graver) = verdict::count(&text);
+            total = (total.0 + 1, total.1 + changes, total.2 + graver);
         }
+        output::line(&verdict::sentence(total.0, total.1, total.2));
     }
     Ok(if bad { Ending::No } else { Ending::Ok })
 }

@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use super::client::Client;
-use super::{Daemon, Ending, Failed, output, read};
+use super::{Daemon, Ending, Failed, find, output, read, when};
 use crate::api::bounds::{EventLimit, Moment, Whom};
 use crate::api::explain::{
     ClauseLine, Compared, DryRun, DryRunAnswer, DryRunLine, ExplainQuery, Explained, Explanation, MadeUp,
@@ -23,7 +23,7 @@ use crate::policy::{given, schema};
 pub struct Arguments {
     #[command(flatten)]
     pub daemon: Daemon,
-    /// The person: an id, or a reference such as user/17
+    /// The person: a record such as user/17, an id, or a name or mail address of a person with a case
     #[arg(long)]
     subject: Whom,
     /// Explain the last decision before this time, such as 2026-01-05T09:00:00Z [default: now]
@@ -56,9 +56,13 @@ pub struct Arguments {
     last: Option<EventLimit>,
 }
 
-pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
+pub async fn run(mut arguments: Arguments, json: bool) -> Result<Ending, Failed> {
+    let client = Client::find(&arguments.daemon)?;
+    let found = find::subject(&client, arguments.subject.as_str()).await?;
+    arguments.subject = Whom::new(found).map_err(|why| Failed::usage(anyhow!("--subject: {why}")))?;
+    let arguments = &arguments;
     if arguments.made_up.is_some() || arguments.policies.is_some() || !arguments.with.is_empty() {
-        return attempt(arguments, json).await;
+        return attempt(&client, arguments, json).await;
     }
     if arguments.last.is_some() {
         return Err(Failed::usage(anyhow!("--last works with --policies or --with only; add one of them")));
@@ -69,13 +73,13 @@ pub async fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         policy: arguments.policy.clone(),
         event: arguments.event.clone(),
     };
-    let explained = Client::find(&arguments.daemon)?.get_by::<Explanation>("/v1/explain", &query).await?;
+    let explained = client.get_by::<Explanation>("/v1/explain", &query).await?;
     explained.show(json, |explained| show(explained.items.iter().map(|one| (one, None))))?;
     Ok(Ending::Ok)
 }
 
 /// Makes a dry run. The exit code is 1 if a policy of the tree does not load.
-async fn attempt(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
+async fn attempt(client: &Client, arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
     let (event, person) = fields(arguments)?;
     let question = DryRun {
         subject: arguments.subject.clone(),
@@ -90,7 +94,7 @@ async fn attempt(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         at: arguments.at.map(Moment),
         last: arguments.last,
     };
-    let answer = Client::find(&arguments.daemon)?.try_post::<DryRunAnswer>("/v1/explain", &question).await?;
+    let answer = client.try_post::<DryRunAnswer>("/v1/explain", &question).await?;
     let answer = answer.map_err(|refused| match refused.status {
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
             Failed::usage(Failed::from(refused).error)
@@ -158,7 +162,7 @@ fn fields(arguments: &Arguments) -> Result<(Fields, Fields), Failed> {
 /// Prints the result of each policy, with the additional columns of a dry run.
 fn show<'a>(policies: impl Iterator<Item = (&'a Explained, Option<&'a DryRunLine>)> + Clone) {
     let row = |one: &Explained| {
-        let asked = one.asked_at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true));
+        let asked = one.asked_at.map(when::moment);
         let by = one.event.as_ref().map(|event| event.kind.clone());
         vec![
             one.policy.clone(),
@@ -195,7 +199,7 @@ fn print_policy(policy: &Explained, dry_run: Option<&DryRunLine>) {
                 print_line(1, note);
             }
             if let Some(then) = &dry_run.then {
-                let at = then.at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+                let at = when::moment(then.at);
                 print_line(1, &format!("then, at {at}: {}", then.says));
             }
         }

@@ -2,7 +2,7 @@
 
 use chrono::SecondsFormat;
 
-use super::output;
+use super::{output, when};
 use crate::api::past::{Coming, Differs, PastCase, PolicyPast, Range};
 use crate::api::plan::PastSpan;
 use crate::model::Timestamp;
@@ -38,7 +38,7 @@ pub fn span(span: &PastSpan) -> String {
 }
 
 fn minute(at: Timestamp) -> String {
-    at.format("%Y-%m-%d %H:%M").to_string()
+    when::moment(at)
 }
 
 /// Prints the effects, the forecast and the affected people.

@@ -86,14 +86,11 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         output::json(&serde_json::json!({ "dir": shown, "files": files.keys().collect::<Vec<_>>() }));
         return Ok(Ending::Ok);
     }
-    output::line(&format!(
-        "{} files written to {shown}. Next, each in a terminal of its own:\n",
-        files.len()
-    ));
+    output::line(&format!("{} files written to {shown}. Next:\n", files.len()));
     for command in template.commands(&shown) {
         output::line(&format!("  {command}"));
     }
-    output::line(&format!("\n{shown}/README.md says what to change first."));
+    output::line(&format!("\n{shown}/README.md and {shown}/policies/README.md list what to change first."));
     Ok(Ending::Ok)
 }
 
@@ -155,8 +152,9 @@ const SCHEMAS: [(Which, &str, &str); 6] = [
 
 fn readme(template: &Template) -> String {
     let mut text = "# Identity proofing\n\n\
-        `policies/` has the policies with their tests and mails, `proofd.yaml` the configuration of the daemon. \
-        `policies/README.md` says what each policy does and what to change first.\n\n"
+        `policies/` has the policies with their tests and mails; `policies/README.md` lists what each one does and what \
+        to change first. `proofd.yaml` configures the daemon: for the simulators, with the lines for real systems \
+        behind `#`.\n\n"
         .to_owned();
     text.extend(template.note.iter().map(|note| format!("{note}\n\n")));
     text.push_str("```\n");
@@ -165,8 +163,9 @@ fn readme(template: &Template) -> String {
         text.push('\n');
     }
     text.push_str(
-        "```\n\nEdit a policy while the daemon runs: `proofd check policies` shows mistakes, `proofd plan policies --config \
-         proofd.yaml` what an edit would do, `proofd policy list --config proofd.yaml` what runs.\n",
+        "```\n\nEdit a policy while it runs: each change is loaded at once. `proofd check policies` reports mistakes, `proofd \
+         plan policies` previews an edit, `proofd policy list` lists what is active, and `proofd case list` the cases. \
+         Later, with real systems: `proofd doctor --config proofd.yaml`, then `proofd run --config proofd.yaml`.\n",
     );
     text
 }

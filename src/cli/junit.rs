@@ -27,7 +27,7 @@ fn case(tested: &Tested, test: &TestResult) -> TestCase {
         Some(failure) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(format!("expected {}, actual {}", failure.expected, failure.actual));
-            status.set_description(failed(test).join("\n"));
+            status.set_description(failed(test, "").join("\n"));
             status
         }
     };

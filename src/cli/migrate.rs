@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use super::client::{Client, path};
-use super::{Ending, Failed, output};
+use super::{Ending, Failed, find, output, when};
 use crate::api::Page;
 use crate::api::bounds::{CaseCursor, CaseLimit, Reason};
 use crate::api::cases::{CaseLine, CaseQuery, StateFilter};
@@ -17,7 +17,7 @@ use crate::policy::diagnostic::nearest;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Ids of the cases
+    /// The cases: beginnings of their ids, or names, mail addresses or records of their people
     #[arg(required_unless_present = "policy")]
     cases: Vec<String>,
     /// All open cases of this policy
@@ -51,6 +51,7 @@ pub async fn run(client: &Client, arguments: Arguments, json: bool) -> Result<En
     }
     let mut lines = Vec::new();
     for case in cases {
+        let case = find::case(client, &case).await?;
         let path = path(&["cases", &case, "migrate"]);
         let (move_to, preview) =
             (Migrate { to: to.clone(), reason: reason.clone() }, MigrateQuery { preview: true });
@@ -112,7 +113,7 @@ async fn open_cases(client: &Client, policy: &str) -> Result<Vec<String>, Failed
 }
 
 fn table(lines: &[MigrationLine]) {
-    let time = |at: Option<Timestamp>| at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
+    let time = |at: Option<Timestamp>| at.map(when::moment);
     let row = |line: &MigrationLine| {
         let next = [("remind", line.remind_then), ("escalate", line.escalate_then)];
         let next = next.iter().find_map(|(word, at)| Some(format!("{word} {}", time(*at)?)));

@@ -10,32 +10,48 @@
 //! | `rehearsal` | an accelerated clock for simulators |
 //! | `notify` | notifications to systemd |
 //! | `demo` | the whole product without setup |
+//! | `dev` | simulators and the daemon on a tree, for authors of policies |
+//! | `stage` | simulators and the daemon in one process, for both |
+//! | `sign_in` | the seam to the console |
+//! | `live`, `sentences` | journals of cases in words, as they grow |
+//! | `help` | the commands in groups |
 //! | `init` | a tree to start from |
 //! | `simulate` | the simulators alone |
+//! | `hurts` | settings of which `doctor` warns |
 //! | `check`, `explain_code`, `effects`, `schema`, `doctor`, `store` | use files and connectors |
+//! | `verdict` | differences of effects, worst first |
 //! | `plan`, `foreseen` | preview of another tree, with a back-test by the daemon |
 //! | `lsp` | a language server for editors |
 //! | `test`, `junit` | runs policy tests; their results for build servers |
+//! | `case_list`, `case_show`, `find` | cases for people; finds the case or person that somebody means |
 //! | `client`, `cases`, `migrate`, `events`, `explain`, `policies`, `sweeps` | use a running daemon |
 //! | `manual` | shell completions and manual pages |
 //! | `read` | reads a policy tree on disk |
 //! | `output` | the only module that prints |
+//! | `style`, `when` | colors and the width of a terminal; times for people |
 
 mod activation;
+mod case_list;
+mod case_show;
 mod cases;
 mod check;
 mod client;
 pub mod compose;
 mod demo;
 mod descriptors;
+mod dev;
 mod doctor;
 mod effects;
 mod events;
 mod explain;
 mod explain_code;
+mod find;
 mod foreseen;
+mod help;
+mod hurts;
 mod init;
 mod junit;
+mod live;
 mod lsp;
 mod manual;
 mod migrate;
@@ -47,24 +63,30 @@ mod policies;
 mod read;
 mod rehearsal;
 mod schema;
+mod sentences;
 mod serve;
+mod sign_in;
 mod simulate;
+mod stage;
 mod store;
+mod style;
 mod subject;
 mod sweeps;
 mod test;
+mod verdict;
+mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// Identity proofing as policy files
 #[derive(Debug, Parser)]
 #[command(
     version,
     about,
-    after_help = "Try it: proofd demo\nExit codes: 0 success, 1 failed or refused, 2 wrong use or bad configuration, 3 the daemon or a connector cannot be reached, 4 the store has accepted losses (store verify)"
+    after_help = "Begin: proofd demo, then proofd init DIR && proofd dev DIR\nExit codes: 0 success, 1 failed or refused, 2 wrong use or bad configuration, 3 the daemon or a connector cannot be reached, 4 the store has accepted losses (store verify)"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -82,11 +104,14 @@ enum Command {
     /// Write a tree to start from: policies, tests, mails and a configuration; overwrites nothing
     #[command(after_help = "Example: proofd init proofing --template registration")]
     Init(init::Arguments),
+    /// Run simulators and the daemon on a policy tree, with reload and a faster clock; calls no real provider
+    #[command(after_help = "Example: proofd init proofing && proofd dev proofing --speed 60")]
+    Dev(dev::Arguments),
     /// Run the daemon
     #[command(after_help = "Example: proofd run --config /etc/proofd/proofd.yaml")]
     Run {
         /// Configuration file
-        #[arg(long, value_name = "FILE", default_value = client::DEFAULT_CONFIG)]
+        #[arg(long, env = "PROOFD_CONFIG", value_name = "FILE", default_value = client::DEFAULT_CONFIG)]
         config: PathBuf,
         /// Run on a faster clock; simulators on this machine only
         ///
@@ -231,8 +256,8 @@ struct Daemon {
     /// File with the token; by default PROOFD_TOKEN, or a token of the configuration
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
-    /// Configuration of a daemon on this machine [default: /etc/proofd/proofd.yaml]
-    #[arg(long, value_name = "FILE", global = true)]
+    /// Configuration of a daemon on this machine [default: /etc/proofd/proofd.yaml, else proofd.yaml here]
+    #[arg(long, env = "PROOFD_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 
@@ -297,7 +322,8 @@ impl From<anyhow::Error> for Failed {
 
 /// Runs the program: the whole of `main`.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = help::grouped(Cli::command()).try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
@@ -332,6 +358,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
     let json = cli.json;
     match cli.command {
         Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Dev(arguments) => dev::run(arguments).await,
         Command::Init(arguments) => init::run(&arguments, json),
         Command::Run { config, rehearse } => serve::run(&config, rehearse).await,
         Command::Check(arguments) => check::run(&arguments, json),
@@ -352,7 +379,7 @@ async fn dispatch(cli: Cli) -> Result<Ending, Failed> {
         Command::Subject { daemon, command } => subject::run(&daemon, command, json).await,
         Command::Event { daemon, command } => events::run(&daemon, command, json).await,
         Command::Policy { daemon, command } => policies::run(&daemon, command, json).await,
-        Command::Explain(arguments) => explain::run(&arguments, json).await,
+        Command::Explain(arguments) => explain::run(arguments, json).await,
         Command::Sweep { daemon, command } => sweeps::run(&daemon, &command, json).await,
         Command::Store { command } => store::run(&command, json),
         Command::Simulate(arguments) => simulate::run(arguments).await,

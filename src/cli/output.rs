@@ -3,8 +3,9 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use super::style::{self, Tone};
 use super::{Ending, Failed};
 use crate::model::typed;
 
@@ -58,6 +59,61 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) {
     columns("", &std::iter::once(head).chain(rows).collect::<Vec<_>>());
 }
 
+/// Prints a table within the width of the terminal: too long cells of the flexible columns are cut, in that order.
+pub fn fitted(head: &[&str], rows: &[Vec<String>], flexible: &[usize]) {
+    let head = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let rows = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect());
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    columns("", &fit(rows, flexible, style::width()));
+}
+
+/// Columns narrower than this are not cut.
+const NARROWEST: usize = 12;
+
+/// Cuts cells of the flexible columns until each row fits.
+fn fit(mut rows: Vec<Vec<String>>, flexible: &[usize], width: usize) -> Vec<Vec<String>> {
+    let widest = |rows: &[Vec<String>], column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
+    };
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    for column in flexible {
+        let total: usize =
+            (0..columns).map(|column| widest(&rows, column) + 2).sum::<usize>().saturating_sub(2);
+        let over = total.saturating_sub(width);
+        let room = widest(&rows, *column).saturating_sub(over).max(NARROWEST);
+        for cell in rows.iter_mut().filter_map(|row| row.get_mut(*column)) {
+            if cell.width() > room {
+                *cell = cut(cell, room);
+            }
+        }
+    }
+    rows
+}
+
+/// The beginning of a text in this many columns, with an ellipsis.
+fn cut(text: &str, room: usize) -> String {
+    let mut kept = String::new();
+    for c in text.chars() {
+        if kept.width() + c.width().unwrap_or(0) + 1 > room {
+            break;
+        }
+        kept.push(c);
+    }
+    format!("{}\u{2026}", kept.trim_end())
+}
+
+/// Prints the next command, on a terminal only: a program reads the answer alone.
+pub fn next(command: &str) {
+    if is_terminal() {
+        line(&style::paint(Tone::Faint, &format!("next: {command}")));
+    }
+}
+
+/// Prints a note to standard error.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Prints indented rows; on a terminal, columns are as wide as their widest cell.
 pub fn columns(indent: &str, rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -93,6 +149,25 @@ pub fn name(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_table_is_cut_to_the_terminal() {
+        let rows = || {
+            let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+            vec![row(["c0123456", "Ada Lindqvist", "a decision in the queue identity-desk of the company"])]
+        };
+        let width = |rows: &[Vec<String>]| -> usize {
+            use unicode_width::UnicodeWidthStr as _;
+            rows.iter()
+                .map(|row| row.iter().map(|cell| cell.width() + 2).sum::<usize>() - 2)
+                .max()
+                .unwrap_or(0)
+        };
+        let fitting = super::fit(rows(), &[2, 1], 50);
+        assert!(width(&fitting) <= 50 && fitting[0][2].ends_with('\u{2026}'), "{fitting:?}");
+        assert_eq!(fitting[0][1], "Ada Lindqvist", "the first column that can be cut is enough");
+        assert_eq!(super::fit(rows(), &[2, 1], 200), rows());
+    }
+
     #[test]
     fn names_are_escaped_and_truncated_for_terminals() {
         for (typed, expected) in [

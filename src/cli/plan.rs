@@ -4,15 +4,14 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use chrono::SecondsFormat;
 use clap::Args;
 
 use super::client::Client;
 use super::foreseen::{self, number};
-use super::{Daemon, Ending, Failed, output, read};
+use super::style::{Tone, paint};
+use super::{Daemon, Ending, Failed, output, read, verdict, when};
 use crate::api::plan::{OpenCases, Plan, PlanLine, PolicyPlan, Progress, Tree};
 use crate::api::policies::PolicyState;
-use crate::model::Timestamp;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -121,6 +120,31 @@ fn show(plan: &Plan, arguments: &Arguments) {
         output::line("");
         show_policy(policy, arguments);
     }
+    output::line("");
+    output::line(&paint(if plan.ok { Tone::Strong } else { Tone::Bad }, &verdict(plan, arguments)));
+}
+
+/// What the activation of the tree would amount to, with the exit code.
+fn verdict(plan: &Plan, arguments: &Arguments) -> String {
+    let is = |state: PolicyState| plan.policies.iter().filter(|policy| policy.state == Some(state)).count();
+    let (parked, active) = (is(PolicyState::NeedsRelease), is(PolicyState::Active));
+    let code = if plan.ok { 0 } else { 1 };
+    if plan.policies.is_empty() {
+        let why = because(plan, arguments);
+        return format!("verdict: nothing would change{why} (exit code {code})");
+    }
+    let counts = plan.policies.iter().map(|policy| verdict::count(&policy.effects_text));
+    let (changes, graver) = counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let differ = verdict::sentence(plan.policies.len(), changes, graver);
+    let failed = plan.policies.len() - parked - active;
+    let mut then = vec![format!("{active} would be active at once")];
+    if parked > 0 {
+        then.push(format!("{parked} would wait for a release"));
+    }
+    if failed > 0 {
+        then.push(format!("{failed} would be neither"));
+    }
+    format!("verdict: {differ}; {} (exit code {code})", then.join(", "))
 }
 
 fn show_policy(policy: &PolicyPlan, arguments: &Arguments) {
@@ -144,9 +168,7 @@ fn show_policy(policy: &PolicyPlan, arguments: &Arguments) {
         output::line(&format!("  because it {}", output::visible(why)));
     }
     output::line("");
-    for line in policy.effects_text.lines().skip(1) {
-        output::line(&format!("  {line}"));
-    }
+    verdict::show(&policy.effects_text, "  ");
     if let Some(past) = &policy.past {
         foreseen::show(past, arguments.people);
     }
@@ -154,8 +176,7 @@ fn show_policy(policy: &PolicyPlan, arguments: &Arguments) {
         let most = sweep.at_most.map_or("everyone due".to_owned(), |most| format!("at most {most} people"));
         let last =
             sweep.last_picked.map(|last| format!("; the last run selected {last}")).unwrap_or_default();
-        let time = |at: Timestamp| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-        let next = sweep.next.map(time).unwrap_or_default();
+        let next = sweep.next.map(when::moment).unwrap_or_default();
         output::line(&format!("  sweep {} next runs at {next} for {most}{last}", sweep.schedule));
     }
     open_cases(&policy.open_cases);

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::SecondsFormat;
 use clap::Subcommand;
 
 use super::client::{Client, path};
-use super::{Daemon, Ending, Failed, foreseen, output};
+use super::{Daemon, Ending, Failed, foreseen, output, when};
 use crate::api::Page;
 use crate::api::bounds::{PeopleLimit, Reason};
 use crate::api::past::PastEnd;
@@ -117,11 +116,13 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         }
         Command::Release { policy, reason, revision } => {
             let path = path(&["policies", &policy, "release"]);
-            client.post::<RevisionSheet>(&path, &Release { reason, revision }).await?.show(json, shown)?;
+            let release = Release { reason, revision };
+            client.post::<RevisionSheet>(&path, &release).await?.show(json, runs_now)?;
         }
         Command::Revert { policy, revision, reason } => {
             let path = path(&["policies", &policy, "revert"]);
-            client.post::<RevisionSheet>(&path, &Revert { reason, revision }).await?.show(json, shown)?;
+            let revert = Revert { reason, revision };
+            client.post::<RevisionSheet>(&path, &revert).await?.show(json, runs_now)?;
         }
         Command::Revisions { policy } => {
             let path = path(&["policies", &policy, "revisions"]);
@@ -150,6 +151,27 @@ async fn reload(client: &Client, json: bool) -> Result<Ending, Failed> {
     Ok(if report.read()?.reload.ok { Ending::Ok } else { Ending::No })
 }
 
+/// What runs after a release or a revert, in a line.
+fn runs_now(sheet: &RevisionSheet) {
+    let revision = short(&sheet.revision);
+    let state = sheet.status.as_ref().map(|status| status.state);
+    let (policy, runs) = (&sheet.policy, sheet.runs);
+    let text = match (state, runs) {
+        (Some(PolicyState::Gone), _) => "is removed: it opens no cases, its open cases go on".to_owned(),
+        (Some(PolicyState::Reverted), true) => {
+            format!("revision {revision} is active until the policy's files are edited again")
+        }
+        (_, true) => format!("revision {revision} is active"),
+        (_, false) => format!("revision {revision} is released, and not active"),
+    };
+    output::line(&format!("{policy}: {text}"));
+    output::next(&format!("proofd policy show {policy}"));
+}
+
+fn short(revision: &str) -> String {
+    revision.chars().take(8).collect()
+}
+
 fn taken_in(revisions: &Page<RevisionLine>) {
     let row = |line: &RevisionLine| {
         let runs = if line.active { "active" } else { "" };
@@ -163,8 +185,18 @@ fn shown(sheet: &RevisionSheet) {
     let runs = if sheet.runs { ", active" } else { ", not active" };
     output::line(&format!("revision {}{runs}", sheet.revision));
     if let Some(status) = &sheet.status {
-        output::line(&format!("state {}", status.state.word()));
+        match &status.waiting {
+            // The reasons are those of the tree's revision, whichever revision is shown.
+            Some(waiting) if *waiting != sheet.revision => {
+                output::line(&format!("revision {} of the tree is not active, because it", short(waiting)));
+            }
+            Some(_) => output::line(&format!("state {}, because it", status.state.word())),
+            None => output::line(&format!("state {}", status.state.word())),
+        }
         why(&status.why);
+        if status.state == PolicyState::NeedsRelease {
+            output::next(&format!("proofd policy release {} --reason TEXT", sheet.policy));
+        }
     }
     for note in &sheet.notes {
         output::line(&output::visible(note));
@@ -231,7 +263,7 @@ fn print_line(depth: usize, line: &str) {
 }
 
 fn time(at: Timestamp) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    when::moment(at)
 }
 
 fn counts(of: &BTreeMap<EffectKind, usize>) -> String {
@@ -260,8 +292,7 @@ fn list(policies: &PolicyList) {
     for PolicyLine { status, .. } in items {
         let Some(waiting) = &status.waiting else { continue };
         let (name, state) = (&status.name, status.state.word());
-        let short: String = waiting.chars().take(8).collect();
-        output::line(&format!("{name}: revision {short} of the tree is not active ({state})"));
+        output::line(&format!("{name}: revision {} of the tree is not active ({state})", short(waiting)));
         why(&status.why);
     }
     notes(items);

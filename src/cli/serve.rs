@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::console;
 use crate::engine::Engine;
 use crate::http::{AppState, Bounds, Listening, listen_on, listen_within};
-use crate::model::Clock;
+use crate::model::{CaseState, Clock};
 
 pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Failed> {
     // First: a program that this one starts must not take the sockets too.
@@ -41,6 +41,7 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
         tracing::warn!("{ending}");
     }
     let Some(engine) = open(&configured, clock, &mut orders).await? else { return Ok(Ending::Ok) };
+    log_start(&engine, config);
     let mut tasks = engine.start();
     let console = console::pages().map_err(|why| Failed::no(anyhow!(why)))?;
     let doors = AppState::new(engine.clone(), access).map_err(|why| Failed::usage(anyhow!(why)))?;
@@ -71,6 +72,29 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     engine.store().close().await.context("while closing the store")?;
     tracing::info!("stopped");
     Ok(Ending::Ok)
+}
+
+/// Logs what the daemon starts with.
+fn log_start(engine: &Engine, config: &Config) {
+    let counts = engine.store().open_counts().unwrap_or_default();
+    let open: u64 = counts.values().sum();
+    let of = |state: CaseState| -> u64 {
+        counts.iter().filter(|((_, word), _)| word == state.word()).map(|(_, count)| count).sum()
+    };
+    let active = engine.active();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        policies = active.set.policies.len(),
+        tree = active.report.tree.get(..8).unwrap_or("none"),
+        open_cases = open,
+        in_review = of(CaseState::InReview),
+        stuck = of(CaseState::Stuck),
+        over_limit = of(CaseState::OverLimit),
+        store = config.store,
+        public_url = config.public_url.as_str(),
+        "started: {}",
+        active.verdict()
+    );
 }
 
 /// Creates the engine with its store and connectors. Missing abilities of a connector are reported by `doctor`: an

@@ -6,9 +6,9 @@ use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::cases::to_the_second;
 use super::client::Client;
-use super::{Daemon, Ending, Failed, output};
+use super::when::moment;
+use super::{Daemon, Ending, Failed, find, output};
 use crate::api::bounds::{Reason, Whom};
 use crate::api::subjects::{EraseSubject, Erased, Erasure, SubjectQuery, SubjectReport};
 
@@ -17,7 +17,7 @@ pub enum Command {
     /// Show everything about one person: cases, events, verdicts, enrolments, documents
     #[command(after_help = "Example: proofd subject show user/17 --reason 'request of 3 May'")]
     Show {
-        /// An id, or a reference such as user/17 or SOURCE/user/17
+        /// A record such as user/17 or SOURCE/user/17, an id, or a name or mail address of a person with a case
         subject: Whom,
         /// Why; logged with the token's name
         #[arg(long, value_name = "TEXT")]
@@ -28,7 +28,7 @@ pub enum Command {
         after_help = "Example: proofd subject export user/17 --reason 'request of 3 May' --to person.json"
     )]
     Export {
-        /// An id, or a reference such as user/17 or SOURCE/user/17
+        /// A record such as user/17 or SOURCE/user/17, an id, or a name or mail address of a person with a case
         subject: Whom,
         /// Why; logged with the token's name
         #[arg(long, value_name = "TEXT")]
@@ -57,15 +57,23 @@ pub enum Command {
     },
 }
 
+/// Finds the person whom a name or a mail address means. To erase one, the record must be given.
+async fn found(client: &Client, given: Whom) -> Result<Whom, Failed> {
+    let found = find::subject(client, given.as_str()).await?;
+    Whom::new(found).map_err(|why| Failed::usage(anyhow!("subject: {why}")))
+}
+
 pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending, Failed> {
     let client = Client::find(daemon)?;
     match command {
         Command::Show { subject, reason } => {
+            let subject = found(&client, subject).await?;
             let query = SubjectQuery { subject, reason };
             client.get_by::<SubjectReport>("/v1/subjects", &query).await?.show(json, show)?;
             Ok(Ending::Ok)
         }
         Command::Export { subject, reason, to } => {
+            let subject = found(&client, subject).await?;
             let query = SubjectQuery { subject, reason };
             let report = client.get_by::<SubjectReport>("/v1/subjects", &query).await?.into_value();
             write(&to, &report)?;
@@ -172,7 +180,7 @@ fn certificate(erasure: &Erasure) {
         "{:>12}  record {} of {}, by {}: {}",
         "certificate",
         erasure.entry,
-        to_the_second(erasure.at),
+        moment(erasure.at),
         output::visible(&erasure.by),
         output::visible(&erasure.reason)
     ));

@@ -1,10 +1,9 @@
 //! `sweep`: schedules over the population with their last and next runs.
 
-use chrono::SecondsFormat;
 use clap::Subcommand;
 
 use super::client::Client;
-use super::{Daemon, Ending, Failed, output};
+use super::{Daemon, Ending, Failed, output, when};
 use crate::api::Page;
 use crate::api::sweeps::{SweepLine, SweepRun};
 use crate::model::Timestamp;
@@ -71,5 +70,5 @@ fn left_out(run: &SweepRun) -> String {
 }
 
 fn time(at: Timestamp) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    when::moment(at)
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::read::{self, Read};
+use super::style::{self, Tone, paint};
 use super::{Ending, Failed, junit, output};
 use crate::policy::diagnostic::Severity;
 use crate::policy::{self, Loaded};
@@ -49,10 +50,12 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         }));
     } else {
         for tested in &tested {
-            show(tested, arguments.coverage);
+            show(tested, arguments.coverage, &dir.to_string_lossy());
         }
         if !errors.is_empty() {
-            output::line(&policy::diagnostic::render(&errors, &files, output::is_terminal()));
+            let dir = dir.to_string_lossy();
+            let text = policy::diagnostic::render_below(&dir, &errors, &files, style::colors());
+            output::line(&text);
         }
         for name in &untested {
             output::line(&format!("{name}: no tests; write {name}/tests.yaml"));
@@ -77,24 +80,21 @@ fn untested(loaded: &Loaded, tested: &[Tested]) -> Vec<String> {
     names.filter(|name| !tested.iter().any(|tested| tested.policy == **name)).cloned().collect()
 }
 
-fn show(tested: &Tested, coverage: bool) {
+fn show(tested: &Tested, coverage: bool, dir: &str) {
     output::line(&tested.policy);
     for test in &tested.tests {
-        output::line(&format!(
-            "  {}  {}",
-            if test.ok { "ok    " } else { "FAILED" },
-            output::visible(&test.name)
-        ));
-        failed(test).iter().for_each(|line| output::line(line));
+        let (tone, mark) = if test.ok { (Tone::Good, "ok    ") } else { (Tone::Bad, "FAILED") };
+        output::line(&format!("  {}  {}", paint(tone, mark), output::visible(&test.name)));
+        failed(test, dir).iter().for_each(|line| output::line(line));
     }
     if coverage {
-        show_coverage(&tested.coverage);
+        show_coverage(&tested.coverage, dir);
     }
     output::line("");
 }
 
 /// The timeline of a failed test and its differences.
-pub(super) fn failed(test: &TestResult) -> Vec<String> {
+pub(super) fn failed(test: &TestResult, dir: &str) -> Vec<String> {
     let Some(failure) = &test.failure else { return Vec::new() };
     let width = test.timeline.iter().map(|line| line.after.len()).max().unwrap_or(0);
     let mut lines: Vec<String> = Vec::new();
@@ -103,15 +103,17 @@ pub(super) fn failed(test: &TestResult) -> Vec<String> {
         let text = output::visible(&format!("{step}{}", line.text));
         lines.push(format!("            {:>width$}  {text}", line.after));
     }
-    lines.push(format!("          {}: {}", failure.place, failure.key));
+    let place = policy::diagnostic::below(dir, &failure.place.to_string());
+    lines.push(format!("          {place}: {}", failure.key));
     lines.push(format!("            expected  {}", output::visible(&failure.expected)));
     lines.push(format!("            actual    {}", output::visible(&failure.actual)));
     lines
 }
 
-fn show_coverage(coverage: &Coverage) {
+fn show_coverage(coverage: &Coverage, dir: &str) {
     output::line(&format!("  {} of {} branches covered", coverage.walked, coverage.branches));
     for branch in &coverage.not_walked {
-        output::line(&format!("    not covered: {}  {}: {}", branch.place, branch.step, branch.outcome));
+        let place = policy::diagnostic::below(dir, &branch.place.to_string());
+        output::line(&format!("    not covered: {place}  {}: {}", branch.step, branch.outcome));
     }
 }

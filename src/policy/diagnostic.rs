@@ -120,17 +120,31 @@ pub fn once(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
 
 /// Renders diagnostics as text: file, line, column, the source line with a caret, and the help.
 pub fn render(diagnostics: &[Diagnostic], files: &Files, color: bool) -> String {
+    render_below("", diagnostics, files, color)
+}
+
+/// Renders diagnostics with paths below a directory, as the reader named it: a terminal opens them.
+pub fn render_below(dir: &str, diagnostics: &[Diagnostic], files: &Files, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut shown = String::new();
     for diagnostic in once(diagnostics) {
         let text = files.get(&diagnostic.place.file).map(|bytes| String::from_utf8_lossy(bytes));
-        shown.push_str(&renderer.render(&report(diagnostic, text.as_deref().unwrap_or_default())));
+        let path = below(dir, &diagnostic.place.file);
+        shown.push_str(&renderer.render(&report(diagnostic, &path, text.as_deref().unwrap_or_default())));
         shown.push_str("\n\n");
     }
     shown
 }
 
-fn report<'a>(diagnostic: &'a Diagnostic, text: &'a str) -> Vec<Group<'a>> {
+/// The path of a file below a directory.
+pub fn below(dir: &str, file: &str) -> String {
+    match dir.trim_end_matches('/') {
+        "" if dir.is_empty() => file.to_owned(),
+        dir => format!("{dir}/{file}"),
+    }
+}
+
+fn report<'a>(diagnostic: &'a Diagnostic, path: &'a str, text: &'a str) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -141,7 +155,7 @@ fn report<'a>(diagnostic: &'a Diagnostic, text: &'a str) -> Vec<Group<'a>> {
     let offset = |chars: usize| line.char_indices().nth(chars).map_or(line.len(), |(at, _)| at);
     let start = offset(place.column.saturating_sub(1));
     let end = offset(place.column.saturating_sub(1) + place.length.max(1)).max(start);
-    let source = Snippet::source(line).line_start(place.line).path(&place.file);
+    let source = Snippet::source(line).line_start(place.line).path(path);
     let source = source.annotation(AnnotationKind::Primary.span(start..end));
     let id = format!("{} {}", codes::number(diagnostic.code), diagnostic.code);
     let mut group = level.primary_title(&diagnostic.message).id(id).element(source);

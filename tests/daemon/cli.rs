@@ -83,6 +83,9 @@ async fn doctor_reports_the_failing_part() {
     let world = idle().await;
     let said = world.say(&["doctor"]);
     ends(&said, 0, &["OneLogin token", "Jumio: token", "policies are valid", "is writable"]);
+    // It ends with a verdict, and warns of what will hurt.
+    ends(&said, 0, &["organization is not set", "verdict: ready, with "]);
+    assert!(!said.out.contains("warning: warning"), "{said:?}");
     let report = world.say(&["doctor", "--json"]).json();
     assert_eq!(report["ok"], true, "{report}");
     assert!(world.town.mailbox.mails().is_empty(), "nobody got a mail");
@@ -116,7 +119,48 @@ async fn doctor_reports_the_failing_part() {
     // A permission that is missing in the vendor's portal.
     world.town.jumio.turn(|knobs| knobs.permissions = Permissions { initiate: true, retrieve: false });
     let said = world.say(&["doctor"]);
-    ends(&said, 3, &["BAD Jumio: permission to read"]);
+    ends(&said, 3, &["BAD Jumio: permission to read", "verdict: not ready: jumio"]);
+}
+
+/// Evidence, open decisions and what happens next, in words; the entries only on request.
+fn a_story_is_shown(world: &World, id: &str) {
+    let short = &id[..8];
+    let show = world.say(&["case", "show", id]);
+    let decide = format!("proofd case decide {short} approve --reason TEXT");
+    let differ = "the document and the registration differ in last name";
+    ends(&show, 0, &["Ada Tester", "in review", &decide, differ, "a mail is sent: proof-invite"]);
+    // What happens if nobody acts, with its time.
+    ends(
+        &show,
+        0,
+        &["the queue identity-leads may decide too", "overdue: mail review-overdue, mail undecided"],
+    );
+    assert!(!show.out.contains("step_ended"), "{show:?}");
+    ends(&world.say(&["case", "show", id, "--raw"]), 0, &["step_ended", "call_asked"]);
+}
+
+/// A filter that names something unknown is an error with the names that exist.
+fn filters_are_checked(world: &World) {
+    for (filter, says) in [
+        (["--policy", "registration-profing"], "did you mean `registration-proofing`?"),
+        (["--queue", "nothing"], "identity-desk"),
+        (["--outcome", "aproved"], "did you mean `approved`?"),
+        (["--state", "bogus"], "in_review"),
+    ] {
+        ends(&world.say(&[&["case", "list"][..], &filter[..]].concat()), 2, &[says]);
+    }
+    ends(&world.say(&["case", "list", "--state", "stuck"]), 0, &["No cases."]);
+}
+
+/// A case is found by the beginning of its id, and by what is known of its person.
+fn people_are_found(world: &World, id: &str, other: &str, record: &str) {
+    for given in [&id[..5], &id[..8], "ada", "Tester Ada", "ada@partner.test", "ADA@PARTNER", record] {
+        ends(&world.say(&["case", "show", given]), 0, &["Ada Tester", id]);
+    }
+    let several = world.say(&["case", "show", "tester"]);
+    ends(&several, 1, &["several cases fit `tester`", &id[..8], other, "Ben Tester"]);
+    ends(&world.say(&["explain", "--subject", "ada tester"]), 0, &["opened"]);
+    ends(&world.say(&["explain", "--subject", "grace@nowhere.test"]), 1, &["no case has a person"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,15 +174,20 @@ async fn cases_can_be_listed_shown_and_decided() {
     let bens = world.sheet(&ben).await.unwrap();
     let bens = bens["id"].as_str().unwrap();
 
-    ends(&world.say(&["case", "list"]), 0, &[id, bens, "Ada Tester", "in_review"]);
+    let (short, bens_short) = (&id[..8], &bens[..8]);
+    ends(&world.say(&["case", "list"]), 0, &[short, bens_short, "Ada Tester", "in review", "in 13 d"]);
+    ends(&world.say(&["case", "list", "--wide"]), 0, &[id, bens, "registration/"]);
     let list = world.say(&["case", "list", "--state", "in_review", "--json"]).json();
     assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
     ends(&world.say(&["case", "list", "--limit", "1"]), 0, &["more: --cursor"]);
-    ends(&world.say(&["case", "show", id]), 0, &["Ada Tester", "approve, reject, try_again", "step_ended"]);
+    a_story_is_shown(&world, id);
     let shown = world.say(&["case", "show", id, "--json"]).json();
     assert_eq!(shown["case"]["id"], id);
     assert!(shown["journal"].as_array().unwrap().len() > 5, "{shown}");
 
+    filters_are_checked(&world);
+    let record = format!("registration/{}", ada.id());
+    people_are_found(&world, id, bens_short, &record);
     for nobody in ["nobody", "a/b", "a/journal", "50%", "%2F", "a?b#c", "ü ß"] {
         ends(&world.say(&["case", "show", nobody]), 1, &["no such case"]);
         ends(&world.say(&["case", "retry", nobody, "--reason", "it is the right one"]), 1, &["no such case"]);
@@ -152,13 +201,13 @@ async fn cases_can_be_listed_shown_and_decided() {
     ends(&world.say(&["case", "decide", bens, "approve", "--reason", "x"]), 1, &[]);
     ends(&world.say(&["case", "retry", id, "--reason", "x"]), 1, &[]);
     ends(&world.say(&["case", "cancel", bens]), 2, &["--reason"]);
-    ends(&world.say(&["case", "decide", id, "approve", "--reason", "seen"]), 0, &[id]);
+    ends(&world.say(&["case", "decide", id, "approve", "--reason", "seen"]), 0, &[short, "Ada Tester"]);
     world.until_closed(&ada, "approved").await;
 
     let person = format!("registration/{}", ben.id());
     let start = ["case", "start", "registration-proofing", person.as_str(), "--reason", "by hand"];
     ends(&world.say(&start), 1, &["a case is open already"]);
-    ends(&world.say(&["case", "remind", bens, "--reason", "asked on the phone"]), 0, &[bens]);
+    ends(&world.say(&["case", "remind", bens, "--reason", "asked on the phone"]), 0, &[bens_short]);
     world
         .until("the reminder", async |world| {
             (world.subjects(&ben).last()? == "Reminder: please confirm who you are").then_some(())
@@ -206,9 +255,9 @@ async fn a_stuck_case_is_reported_and_retried() {
             (!world.town.mailbox.mails_to("iam-oncall@example.com").is_empty()).then_some(())
         })
         .await;
-    ends(&world.say(&["case", "list", "--state", "stuck"]), 0, &[id]);
+    ends(&world.say(&["case", "list", "--state", "stuck"]), 0, &[&id[..8]]);
     world.town.jumio.turn(|knobs| knobs.faults.clear());
-    ends(&world.say(&["case", "retry", id, "--reason", "the vendor mended it"]), 0, &[id]);
+    ends(&world.say(&["case", "retry", id, "--reason", "the vendor mended it"]), 0, &[&id[..8]]);
     world.until_state(&ada, "waiting").await;
     world.goes_through(&ada, passes()).await;
     world.until_closed(&ada, "approved").await;
@@ -229,12 +278,16 @@ async fn limits_hold_effects_until_release_or_drop() {
         let sheet = world.until_state(&person, state).await;
         ids.push((sheet["id"].as_str().unwrap().to_owned(), person));
     }
-    ends(&world.say(&["limits", "list"]), 0, &[&ids[1].0, &ids[2].0, "delete"]);
+    ends(&world.say(&["limits", "list"]), 0, &[&ids[1].0[..8], &ids[2].0[..8], "Second Tester", "delete"]);
     let held = world.say(&["limits", "list", "--json"]).json();
     assert_eq!(held["items"].as_array().unwrap().len(), 2, "{held}");
     ends(&world.say(&["limits", "release", &ids[0].0, "--reason", "x"]), 1, &[]);
-    ends(&world.say(&["limits", "release", &ids[1].0, "--reason", "it is a forger"]), 0, &["in_grace"]);
-    ends(&world.say(&["limits", "drop", &ids[2].0, "--reason", "it is not"]), 0, &["closed (dropped)"]);
+    ends(&world.say(&["limits", "release", &ids[1].0, "--reason", "it is a forger"]), 0, &["in grace"]);
+    ends(
+        &world.say(&["limits", "drop", &ids[2].0, "--reason", "it is not"]),
+        0,
+        &["closed (dropped)", "the effect did not happen: "],
+    );
     ends(&world.say(&["limits", "drop", &ids[2].0, "--reason", "it is not"]), 1, &[]);
     let held = world.say(&["limits", "list", "--json"]).json();
     assert_eq!(held["items"], json!([]));
@@ -334,14 +387,28 @@ async fn an_unreachable_daemon_is_reported() {
     };
     ends(&say(&world, by("token", &["list"])), 3, &["cannot be reached"]);
     world.start();
-    ends(&say(&world, by("token", &["list"])), 0, &["CASE"]);
+    ends(&say(&world, by("token", &["list"])), 0, &["No cases."]);
     ends(
-        &say(&world, by("token", &["cancel", "x", "--reason", "y"])),
+        &say(&world, by("token", &["cancel", "c00000000000000000000", "--reason", "y"])),
         1,
         &["one of these is required: operator"],
     );
     ends(&say(&world, by("wrong", &["list"])), 2, &["unknown token", "--token-file"]);
     ends(&say(&world, by("nowhere", &["list"])), 2, &["nowhere"]);
+    // A configuration can also be named once, or lie in the working directory; its token goes to no other address.
+    ends(&world.say_alone(&["case", "list"]), 0, &["No cases."]);
+    let config = world.config();
+    let named = world.proofd().args(["case", "list"]).env("PROOFD_CONFIG", &config).output().unwrap();
+    assert!(named.status.success(), "{named:?}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let lost =
+        world.proofd().args(["case", "list"]).env_remove("PROOFD_CONFIG").current_dir(&elsewhere).output();
+    let lost = lost.unwrap();
+    let error = String::from_utf8(lost.stderr).unwrap();
+    assert!(
+        lost.status.code() == Some(2) && error.contains("PROOFD_CONFIG") && error.lines().count() == 1,
+        "{error}"
+    );
     ends(&world.say_alone(&["case", "--url", &url, "list"]), 2, &["no token", "PROOFD_TOKEN"]);
 }
 
@@ -381,7 +448,7 @@ async fn sweep_list_prints_the_next_run() {
                   \x20 - sweep: {over: users, run: daily, at: \"02:00\", timezone: UTC}\nsteps:\n  - close: seen\n";
     std::fs::write(folder.join("policy.yaml"), policy).unwrap();
     ends(&world.say(&["policy", "reload"]), 0, &["nightly"]);
-    ends(&world.say(&["sweep", "list"]), 0, &["nightly/1", "enforce", "daily at 02:00 UTC", "T02:00:00Z"]);
+    ends(&world.say(&["sweep", "list"]), 0, &["nightly/1", "enforce", "daily at 02:00 UTC", " 02:00"]);
     let line = world.say(&["sweep", "list", "--json"]).json()["items"][0].clone();
     assert_eq!(
         (&line["schedule"], &line["run"], &line["past"]),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cli` | the command line |
 //! | `crash` | a death at every single commit |
+//! | `dev` | simulators and the daemon in one process |
 //! | `events` | events of other programs |
 //! | `explain` | why a policy did or did not open a case |
 //! | `explain_try` | dry runs |
@@ -43,6 +44,7 @@
 
 mod cli;
 mod crash;
+mod dev;
 mod events;
 mod explain;
 mod explain_try;

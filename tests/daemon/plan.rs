@@ -54,6 +54,8 @@ async fn an_edit_that_would_have_deleted_many_is_parked_with_their_list() {
         "3 additional people",
         "1 cases are open and keep their revision",
         "-  strict: false",
+        "verdict: 1 policy differs, ",
+        "1 would wait for a release (exit code 1)",
     ] {
         assert!(plan.out.contains(part), "{part}: {plan:?}");
     }

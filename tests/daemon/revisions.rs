@@ -94,6 +94,7 @@ async fn an_edit_with_more_harm_is_parked_until_release() {
     assert_eq!(world.order("t-admin", path, other).await.0, StatusCode::CONFLICT);
     let said = world.say(&["policy", "release", "proofing", "--reason", "agreed with legal"]);
     assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.lines().count() == 1 && said.out.contains(" is active"), "{said:?}");
     let released = world.stands("proofing").await;
     assert_eq!((&released["state"], &released["revision"]), (&json!("active"), &parked["waiting"]));
     assert_eq!(world.order("t-admin", path, reason).await.0, StatusCode::CONFLICT, "nothing waits any more");
@@ -146,6 +147,8 @@ async fn a_pinned_revision_runs_until_the_next_edit() {
     );
     let said = world.say(&["policy", "revert", "proofing", short, "--reason", "the mails were wrong"]);
     assert_eq!(said.code, Some(0), "{said:?}");
+    let until = "is active until the policy's files are edited again";
+    assert!(said.out.lines().count() == 1 && said.out.contains(until), "{said:?}");
     for _ in 0..2 {
         let now = world.stands("proofing").await;
         assert_eq!((&now["state"], revision(&now)), (&json!("reverted"), revision(&first)), "{now}");

@@ -19,10 +19,20 @@ fn succeeds(dir: &Path, arguments: &[&str]) -> String {
 #[test]
 fn every_template_loads_and_overwrites_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    for (template, policies) in [("all", 8), ("registration", 1), ("re-verification", 3), ("keycloak", 4)] {
+    for (template, policies) in
+        [("all", 8), ("registration", 1), ("re-verification", 3), ("help-desk", 1), ("keycloak", 4)]
+    {
         let said = succeeds(dir.path(), &["init", template, "--template", template]);
-        assert!(said.contains(&format!("proofd run --config {template}/proofd.yaml")), "{said}");
+        let next = if template == "keycloak" {
+            "run --config keycloak/proofd.yaml"
+        } else {
+            &format!("dev {template}")
+        };
+        assert!(said.contains(&format!("proofd {next}")), "{said}");
         let root = dir.path().join(template);
+        // Ten lines, without the commands.
+        let readme = fs::read_to_string(root.join("README.md")).unwrap();
+        assert!(readme.lines().count() <= 20, "{readme}");
         let found = fs::read_dir(root.join("policies")).unwrap();
         let found = found.filter(|entry| entry.as_ref().unwrap().path().join("policy.yaml").exists()).count();
         assert_eq!(found, policies, "{template}");

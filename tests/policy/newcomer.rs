@@ -71,7 +71,7 @@ fn judge(row: &Row) -> String {
     let mut said = out.split("\n\n").filter(|part| part.contains("--> "));
     let number = said.clone().count();
     wants(number == row.besides + 1, format!("{number} diagnoses"));
-    let place = format!("--> {}\n", row.at);
+    let place = format!("--> policies/{}\n", row.at);
     let Some(said) = said.find(|part| part.contains(&place) && part.contains(&row.code)) else {
         return format!("nothing at {} with {}\n{out}", row.at, row.code);
     };

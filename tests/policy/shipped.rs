@@ -59,8 +59,14 @@ fn help(arguments: &[&str]) -> String {
 
 /// The first words of the lines in the list of commands.
 fn commands(help: &str) -> BTreeSet<String> {
-    let list = help.split("Commands:").nth(1).unwrap_or_default();
-    let lines = list.lines().skip(1).take_while(|line| line.starts_with("  "));
+    // The main help has groups.
+    let groups =
+        || help.split_once("\nTry:").map(|(_, groups)| groups.split("\nOptions:").next().unwrap_or_default());
+    let list = match help.split_once("Commands:") {
+        Some((_, list)) => list.split("\n\n").next().unwrap_or_default(),
+        None => groups().unwrap_or_default(),
+    };
+    let lines = list.lines().filter(|line| line.starts_with("  "));
     lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 

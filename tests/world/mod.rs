@@ -137,7 +137,10 @@ impl World {
 
     /// Whether the metrics of a daemon without tokens report no open case.
     pub async fn settled(&self) -> bool {
-        let Ok(answer) = self.http.get(format!("{}/metrics", self.url)).send().await else { return false };
+        let request = self.http.get(format!("{}/metrics", self.url));
+        let Ok(answer) = request.header("accept", "application/openmetrics-text").send().await else {
+            return false;
+        };
         let text = answer.text().await.unwrap_or_default();
         let open = text.lines().filter(|line| line.starts_with("proofd_cases_open{"));
         text.ends_with("# EOF\n") && open.clone().all(|line| line.ends_with(" 0"))
@@ -227,6 +230,7 @@ impl World {
     pub fn say_alone(&self, arguments: &[&str]) -> Said {
         let mut command = self.proofd();
         command.args(arguments).env_remove("PROOFD_URL").env_remove("PROOFD_TOKEN").current_dir(&self.dir);
+        command.env_remove("PROOFD_CONFIG").env("TZ", "UTC");
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }

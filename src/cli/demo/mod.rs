@@ -2,12 +2,11 @@
 //! simulated vendors, a store in a temporary folder and a clock that can be set forward.
 //!
 //! `cast` defines the people who register and their results, and `story` runs them. `workforce` runs people with
-//! an account, a hire and a partner. Both use the functions of `scene`; `teller` prints the events.
+//! an account, a hire and a partner. Both use the functions of `scene`, and `super::live` prints the events.
 
 mod cast;
 mod scene;
 mod story;
-mod teller;
 mod workforce;
 
 use std::path::{Path, PathBuf};
@@ -19,19 +18,17 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::serve::log_filter;
-use super::{Ending, Failed, compose, init, output};
-use crate::config::Role;
-use crate::console;
-use crate::engine::Engine;
+use super::stage::{self, Folder, Stage};
+use super::{Ending, Failed, init, output};
 use crate::engine::clock::Scaled;
-use crate::http::{Access, AppState, Grant, listen};
-use crate::model::{Actor, Clock, Secret};
+use crate::model::{Clock, Secret};
 use crate::simulate::ledger::Ledger;
 use crate::simulate::town::{Addresses, Credentials, Town};
-use crate::store::Store;
 
 /// Speed of the story's clock relative to real time while people act.
 const PACE: i32 = 60;
+
+const TOKEN: &str = "demo-on-this-machine-only";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -43,25 +40,13 @@ pub struct Arguments {
     policies: Option<PathBuf>,
 }
 
-/// The running parts of the demo.
-struct Stage {
-    clock: Scaled,
-    engine: Engine,
-    town: Town,
-    url: String,
-    token: Secret,
-}
-
 pub async fn run(arguments: Arguments) -> Result<Ending, Failed> {
     let _ = tracing_subscriber::registry()
         .with(log_filter("off"))
         .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
         .try_init();
-    let folder = folder()?;
-    let ended = play(&arguments, &folder).await;
-    // A failed removal leaves only a temporary folder.
-    let _ = std::fs::remove_dir_all(&folder);
-    ended
+    let folder = Folder::new("demo", false)?;
+    play(&arguments, folder.path()).await
 }
 
 async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
@@ -72,67 +57,49 @@ async fn play(arguments: &Arguments, folder: &Path) -> Result<Ending, Failed> {
     let clock = Scaled::from_now(PACE);
     let credentials = Credentials::default();
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-    let town = Town::serve(Addresses::default(), &credentials, Arc::clone(&shared), Ledger::memory())
+    let town = Town::serve(Addresses::default(), &credentials, shared, Ledger::memory())
         .await
         .context("while starting the simulators")?;
-    // The configuration contains the daemon's address and must exist before the daemon starts.
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").context("while finding a free port")?;
-    let address = socket.local_addr().context("while finding a free port")?;
-    drop(socket);
-    let url = format!("http://{address}");
+    let address = stage::free_address(0)?;
     let file = folder.join("proofd.yaml");
     let text = format!(
-        "listen: {address}\npublic_url: {url}\norganization: Example Corp\npolicies: {}\nstore: sled:{}\n{}",
+        "listen: {address}\npublic_url: http://{address}\norganization: Example Corp\npolicies: {}\nstore: sled:{}\n{}",
         policies.display(),
         folder.join("store").display(),
         town.connectors_yaml(&credentials),
     );
     std::fs::write(&file, text).context("while writing the configuration")?;
-    let configured = compose::read(&file).map_err(Failed::usage)?;
-
-    let now = shared.now();
-    let (store, opened) = Store::open(&folder.join("store"), now)
-        .map_err(|error| anyhow!(error).context("while opening the store"))?;
-    let connectors = configured.connectors(&shared)?;
-    let engine = Engine::open(configured.settings()?, store, &opened, shared, connectors).await?;
-    let report = &engine.active().report;
+    let token = Secret::new(TOKEN);
+    let dana = |engine: &_| stage::of_every_team(engine, "dana@example.com", "Dana from the identity desk");
+    let stage = Stage::open(clock, town, &file, dana, &token).await?;
+    let report = &stage.engine.active().report;
     if !report.ok {
         return Err(Failed::no(anyhow!("the policies have errors:\n{}", report.rendered)));
     }
-    let tasks = engine.start();
-    let token = Secret::new("demo-on-this-machine-only");
-    let access = Access::new(vec![Grant::new(dana(&engine), [Role::Admin], &token)], engine.clock());
-    let doors = AppState::new(engine.clone(), access).map_err(|why| anyhow!(why))?;
-    let doors = doors.with_console(console::pages().map_err(|why| anyhow!(why))?);
-    let listening = listen(address, doors.everything()).await.context("while listening")?;
-    town.broadcast_to(&url);
-
-    let stage = Stage { clock, engine, town, url, token };
     let all_well = story::run(&stage).await?;
     if !arguments.exit {
-        let grant = Grant::signed_in(dana(&stage.engine), [Role::Admin, Role::RawIdentity]);
-        let link = console::sign_in_link(&doors, &stage.url, grant).map_err(|why| anyhow!(why))?;
-        teller::where_to_look(&stage, &link);
+        where_to_look(&stage);
         tokio::signal::ctrl_c().await.context("while waiting for Ctrl-C")?;
     }
-    listening.stop().await;
-    stage.engine.stop();
-    tasks.join_all().await;
-    stage.engine.store().close().await.context("while closing the store")?;
+    stage.close().await?;
     Ok(if all_well { Ending::Ok } else { Ending::No })
 }
 
-/// An actor who is a member of every team of the shipped policies.
-fn dana(engine: &Engine) -> Actor {
-    let active = engine.active();
-    let teams = active.set.policies.values().flat_map(|policy| policy.people.teams.keys().cloned());
-    Actor { name: "Dana from the identity desk".to_owned(), ..Actor::person("dana@example.com", teams) }
-}
-
-fn folder() -> Result<PathBuf, Failed> {
-    let folder = std::env::temp_dir().join(format!("proofd-demo-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).with_context(|| format!("while making {}", folder.display()))?;
-    Ok(folder)
+/// Prints the addresses to visit while the demo runs.
+fn where_to_look(stage: &Stage) {
+    let Stage { town, url, .. } = stage;
+    output::line("");
+    output::line("The demo runs until Ctrl-C. Play an applicant yourself:");
+    if let Some(link) = stage.sign_in() {
+        output::line(&format!("  console           {link}  (signs you in once)"));
+    }
+    output::line(&format!("  register          {}", town.onelogin_served.url));
+    output::line(&format!("  read the mail     {}", town.mailbox_served.web.url));
+    output::line(&format!("  Jumio's pages     {}", town.jumio_served.url));
+    output::line(&format!("  HR, tickets       {}", town.office_served.url));
+    output::line(&format!("  cases             PROOFD_TOKEN={TOKEN} proofd case list --url {url}"));
+    output::line(&format!("  metrics           {url}/metrics"));
+    output::line("\nYour own policies: proofd init proofing && proofd dev proofing");
 }
 
 /// Writes the shipped policies, which are in the program: the demo needs no files.

@@ -3,18 +3,17 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use chrono::TimeDelta;
-use serde_json::Value;
 
 use super::super::client::{Client, path};
-use super::teller::Teller;
-use super::{Failed, Stage, output};
+use super::super::live::{self, Teller};
+use super::super::sentences;
+use super::{Failed, Stage, TOKEN, output};
 use crate::api::Page;
-use crate::api::bounds::CaseLimit;
 use crate::api::cases::{CaseLine, CaseQuery, CaseSheet, Decide, StateFilter};
 use crate::case::Case;
-use crate::model::Clock as _;
+use crate::model::{Clock as _, Secret};
 
 /// How long, in real time, the story waits for a condition.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -26,16 +25,14 @@ pub fn heading(text: &str) {
 
 /// Decides a review over the API, as `proofd case decide` does.
 pub async fn decide(stage: &Stage, who: &str, decision: &str, reason: &str) -> Result<(), Failed> {
-    let client = Client::at(stage.url.clone(), stage.token.clone())?;
+    let client = Client::at(stage.url.clone(), Secret::new(TOKEN))?;
     let (state, text) = (Some(StateFilter::InReview), Some(who.to_owned()));
     let query = CaseQuery { state, text, ..CaseQuery::default() };
     let list = client.get_by::<Page<CaseLine>>("/v1/cases", &query).await?.read()?;
     let case = list.items.first().ok_or_else(|| anyhow!("nothing to decide"))?;
     let sheet = client.get::<CaseSheet>(&path(&["cases", case.id.as_str()])).await?.read()?;
-    let differs = sheet.steps.get("proof").and_then(|proof| proof["mismatches"].as_array());
-    if let Some(differs) = differs.filter(|differs| !differs.is_empty()) {
-        let differs = Value::from(differs.clone());
-        output::line(&format!("  the form and the document differ in: {differs}"));
+    if let Some(differs) = sentences::differences(Some("proof"), &sheet.steps) {
+        output::line(&format!("  {differs}"));
     }
     let decide = Decide { decision: decision.to_owned(), reason: Some(reason.to_owned()) };
     client.post::<CaseLine>(&path(&["cases", case.id.as_str(), "decisions"]), &decide).await?;
@@ -68,7 +65,7 @@ pub async fn until(
     let started = std::time::Instant::now();
     loop {
         let cases = cases(stage)?;
-        teller.catch_up(stage, &cases);
+        teller.catch_up(&stage.engine, &cases);
         if done(stage, &cases) {
             return Ok(());
         }
@@ -80,14 +77,5 @@ pub async fn until(
 }
 
 pub fn cases(stage: &Stage) -> Result<Vec<Case>, Failed> {
-    let lines = stage
-        .engine
-        .operators()
-        .list_cases(&CaseQuery { limit: Some(CaseLimit::nearest(100)), ..CaseQuery::default() })
-        .context("while listing cases")?;
-    let mut cases = Vec::new();
-    for line in lines.items {
-        cases.extend(stage.engine.cases().case(&line.id).context("while reading a case")?);
-    }
-    Ok(cases)
+    live::cases(&stage.engine)
 }

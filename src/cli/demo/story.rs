@@ -3,9 +3,9 @@
 
 use anyhow::{Context as _, anyhow};
 
+use super::super::live::Teller;
 use super::cast::{CAST, Part, Person};
 use super::scene::{cases, decide, heading, pass, until};
-use super::teller::Teller;
 use super::{Failed, Stage, output, workforce};
 use crate::case::Case;
 use crate::simulate::applicant::{Applicant, Led};

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
+use super::super::when;
 use super::{Ending, Failed, New, failed, output, store};
 use crate::engine::clock::System;
 use crate::model::Clock as _;
@@ -29,12 +30,12 @@ pub(super) fn verify(backup: &Path, json: bool) -> Result<Ending, Failed> {
         return Ok(Ending::Ok);
     }
     output::line(&format!("the backup {} is whole: {}", backup.display(), content(&found)));
-    output::line(&format!("taken {}", found.taken.format("%F %T UTC")));
+    output::line(&format!("taken {}", when::moment(found.taken)));
     Ok(Ending::Ok)
 }
 
 fn content(backup: &store::BackedUp) -> String {
-    let newest = backup.newest.map(|at| format!(", the newest of {}", at.format("%F %T UTC")));
+    let newest = backup.newest.map(|at| format!(", the newest of {}", when::moment(at)));
     format!(
         "{} records{}, {} segments, {} bytes, head {}",
         backup.head.sequence,
@@ -80,7 +81,7 @@ fn made(new: &New, done: &store::Restored, json: bool) -> Result<Ending, Failed>
         output::line("it continues where the original store ended; never start that one again");
         return Ok(Ending::Ok);
     }
-    let newest = done.newest.map_or_else(String::new, |at| format!(" after {}", at.format("%F %T UTC")));
+    let newest = done.newest.map_or_else(String::new, |at| format!(" after {}", when::moment(at)));
     output::line(&format!("what happened{newest} is not known to it; the loss is recorded in its journal"));
     output::line(&match done.calls {
         0 => "no call was pending".to_owned(),

@@ -163,7 +163,7 @@ pub struct New {
 #[derive(Debug, Args)]
 pub struct Place {
     /// Configuration file
-    #[arg(long, value_name = "FILE", default_value = client::DEFAULT_CONFIG)]
+    #[arg(long, env = "PROOFD_CONFIG", value_name = "FILE", default_value = client::DEFAULT_CONFIG)]
     config: PathBuf,
     /// Directory of the store, instead of the configuration's; `verify` then repeats no decisions
     #[arg(long)]

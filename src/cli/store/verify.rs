@@ -3,6 +3,7 @@
 use anyhow::anyhow;
 use serde::Serialize;
 
+use super::super::when;
 use super::{Ending, Failed, Place, compose, directory, failed, output, store};
 use crate::engine::replay::{self, Replayed};
 
@@ -89,7 +90,7 @@ fn tell_store(report: &store::Report) {
     for accepted in &report.accepted_losses {
         output::line(&format!(
             "  accepted loss of {}: {}; reason: {}",
-            accepted.at.format("%F %T UTC"),
+            when::moment(accepted.at),
             accepted.loss,
             output::visible(&accepted.reason)
         ));
