@@ -56,7 +56,26 @@ pub async fn serve(
     Serving::start("start page", address, router).await
 }
 
-async fn overview(State(front): State<Front>) -> Response {
+/// The host that a browser asked for, if it is this machine. Another name may be a foreign page that was pointed here to
+/// read the sign-in link.
+fn host(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    ["127.0.0.1", "localhost"].contains(&name).then_some(host)
+}
+
+fn refused() -> Response {
+    page(
+        StatusCode::FORBIDDEN,
+        "Not possible",
+        "<p>Use the address that proofd dev prints, and its buttons.</p>",
+    )
+}
+
+async fn overview(State(front): State<Front>, headers: HeaderMap) -> Response {
+    if host(&headers).is_none() {
+        return refused();
+    }
     let Shown { rows, clock } = (front.show)();
     let rows: String = rows
         .iter()
@@ -81,14 +100,10 @@ async fn overview(State(front): State<Front>) -> Response {
 
 /// Another site's page must not press a button: a browser names the origin of a form.
 async fn press(State(front): State<Front>, Path(key): Path<char>, headers: HeaderMap) -> Response {
-    let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
-    let own = match (text(header::ORIGIN), text(header::HOST)) {
-        (Some(origin), Some(host)) => origin == format!("http://{host}"),
-        (None, _) => true,
-        (Some(_), None) => false,
-    };
-    if !own || !front.keys.iter().any(|one| one.key == key) {
-        return page(StatusCode::FORBIDDEN, "Not possible", "<p>Use the buttons of the first page.</p>");
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    let own = host(&headers).filter(|host| origin.is_none_or(|origin| origin == format!("http://{host}")));
+    if own.is_none() || !front.keys.iter().any(|one| one.key == key) {
+        return refused();
     }
     // Without a receiver the program ends, and so does this page.
     let _ = front.pressed.send(key);

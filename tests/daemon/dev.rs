@@ -199,6 +199,13 @@ async fn an_applicant_with_their_own_name_passes_and_an_edit_is_active_at_once()
     let start = dev.address("start here");
     let page = dev.get(&start).await;
     assert!(page.contains(&sign_up) && page.contains(&mailbox) && page.contains("a day passes"), "{page}");
+    // A page of another site cannot read it, nor press a button.
+    for (name, value) in [("host", "evil.example"), ("origin", "http://evil.example")] {
+        let key = dev.http.post(format!("{start}/keys/d")).header(name, value).send().await.unwrap();
+        assert_eq!(key.status(), 403, "{name}");
+    }
+    let foreign = dev.http.get(&start).header("host", "evil.example").send().await.unwrap();
+    assert_eq!(foreign.status(), 403);
     let jumio = signs_up(&mut dev, &sign_up, &mailbox).await;
     // The document has the registered name, and each button has a sentence.
     let page = dev.get(&jumio).await;
