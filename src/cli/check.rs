@@ -78,6 +78,9 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Ending, Failed> {
         if arguments.strict && errors == 0 && warnings > 0 {
             output::line("--strict: warnings count as errors");
         }
+        if good {
+            output::next(&format!("proofd test {}", dir.display()));
+        }
         if none {
             output::line(&format!(
                 "no policy found in {}; a policy is a directory with a policy.yaml",

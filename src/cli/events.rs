@@ -46,6 +46,7 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
         output::json(&Taken { taken });
     } else {
         output::line(&format!("{taken} {} taken", if taken == 1 { "event" } else { "events" }));
+        output::next("proofd case list, or proofd explain --subject PERSON for events that opened no case");
     }
     Ok(Ending::Ok)
 }

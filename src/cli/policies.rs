@@ -146,6 +146,7 @@ async fn reload(client: &Client, json: bool) -> Result<Ending, Failed> {
         }
         table(&report.policies);
         notes(&report.policies);
+        parked(&report.policies);
         whole_tree(&report.reload);
     })?;
     Ok(if report.read()?.reload.ok { Ending::Ok } else { Ending::No })
@@ -296,12 +297,24 @@ fn list(policies: &PolicyList) {
         why(&status.why);
     }
     notes(items);
+    parked(items);
     let at = last_reload.at.map(time).unwrap_or_default();
     output::line(&format!("last reload {at}: {verdict}"));
     whole_tree(last_reload);
     for found in &last_reload.diagnostics {
         let place = &found.place;
         output::line(&format!("  {}:{}:{}: {}", place.file, place.line, place.column, found.message));
+    }
+}
+
+/// Prints how to look at and release the first parked revision.
+fn parked(policies: &[PolicyLine]) {
+    let first = policies.iter().find(|policy| policy.status.state == PolicyState::NeedsRelease);
+    if let Some(PolicyLine { status, .. }) = first {
+        let name = &status.name;
+        output::next(&format!(
+            "proofd policy show {name} --revision waiting, then proofd policy release {name} --reason TEXT"
+        ));
     }
 }
 
