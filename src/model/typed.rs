@@ -82,6 +82,30 @@ pub fn is_plain(c: char) -> bool {
     does(c) == Does::Shows
 }
 
+/// Returns whether a text is short, and of visible ASCII characters: nearly all are, and nothing in them changes.
+fn is_simple(text: &str) -> bool {
+    text.len() <= LONGEST_NAME && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Returns whether a value and everything in it is simple and within the bounds.
+fn is_simple_value(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::String(text) => is_simple(text),
+        Value::Object(inner) => depth < DEEPEST && are_simple(inner, depth + 1),
+        Value::Array(items) => {
+            depth < DEEPEST
+                && items.len() <= MOST_MEMBERS
+                && items.iter().all(|item| is_simple_value(item, depth + 1))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
+}
+
+fn are_simple(fields: &Fields, depth: usize) -> bool {
+    fields.len() <= MOST_MEMBERS
+        && fields.iter().all(|(name, value)| is_simple(name) && is_simple_value(value, depth))
+}
+
 /// Returns whether a character is a joiner, which some scripts need within words.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
@@ -103,7 +127,7 @@ fn placed(text: &str) -> impl Iterator<Item = (char, Does)> {
     text.chars().zip(next).map(move |(c, next)| {
         let joiner = is_joiner(c) && before.is_some_and(joins) && next.is_some_and(joins);
         before = Some(c);
-        let mark = matches!(category(c), Category::NonspacingMark | Category::EnclosingMark);
+        let mark = !c.is_ascii() && matches!(category(c), Category::NonspacingMark | Category::EnclosingMark);
         marks = if mark { marks + 1 } else { 0 };
         let does = match does(c) {
             Does::Hides if joiner => Does::Shows,
@@ -123,6 +147,10 @@ fn cut(text: String, longest: usize) -> String {
 
 /// Returns a name for display and comparison.
 pub fn name(text: &str) -> String {
+    if is_simple(text) { text.to_owned() } else { any_name(text) }
+}
+
+fn any_name(text: &str) -> String {
     // The bound applies before dropping: dropped characters must not make a long text short.
     let looked_at: String = text.chars().take(LONGEST_NAME * 4).nfc().collect();
     let shown: String = placed(&looked_at)
@@ -139,6 +167,10 @@ pub fn name(text: &str) -> String {
 
 /// Returns the text unchanged, or a text that equals no other.
 pub fn marked(text: &str, longest: usize) -> String {
+    if text.len() <= longest && is_simple(text) { text.to_owned() } else { any_marked(text, longest) }
+}
+
+fn any_marked(text: &str, longest: usize) -> String {
     let text: String = text.chars().take(longest + 1).collect();
     let shown = placed(&text).map(|(c, does)| match does {
         Does::Shows | Does::Breaks => c,
@@ -160,7 +192,7 @@ fn bounded_text(field: &str, text: &str) -> String {
 
 /// Bounds untyped fields: every text, the number and the depth.
 pub fn fields(fields: Fields) -> Fields {
-    members(fields, 0)
+    if are_simple(&fields, 0) { fields } else { members(fields, 0) }
 }
 
 fn members(fields: Fields, depth: usize) -> Fields {
@@ -313,6 +345,22 @@ mod tests {
         {
             let marked = marked(text, LONGEST_ADDRESS);
             assert_eq!(marked.matches('\u{fffd}').count(), 1, "{marked:?}");
+        }
+    }
+
+    #[test]
+    fn a_simple_text_is_what_bounding_it_gives() {
+        let texts = (0..=0x17f_u32).filter_map(char::from_u32).flat_map(|c| {
+            [format!("{c}"), format!("a{c}b"), format!("{} {c}", "x".repeat(LONGEST_NAME - 3))]
+        });
+        for text in texts.chain([String::new(), "x".repeat(LONGEST_NAME), "x".repeat(LONGEST_NAME + 1)]) {
+            assert_eq!(name(&text), any_name(&text), "{text:?}");
+            for longest in [1, LONGEST_NAME, LONGEST_TEXT] {
+                assert_eq!(marked(&text, longest), any_marked(&text, longest), "{text:?}");
+            }
+            let typed = json!({ "name": text, text.clone(): [{"x": text}], "n": 1, "none": null });
+            let Value::Object(typed) = typed else { unreachable!() };
+            assert_eq!(fields(typed.clone()), members(typed, 0), "{text:?}");
         }
     }
 
