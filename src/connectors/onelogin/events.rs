@@ -93,28 +93,24 @@ impl Credential {
 
 /// Returns the events of one record, one per kind of subject; none if it is about no user. The error describes the
 /// fault of the record.
-pub fn read(record: &Map<String, Value>, channel: Channel, own: &Credential) -> Result<Vec<Event>, String> {
-    let number = text(record, "event_type_id").ok_or("it has no event_type_id")?;
+pub fn read(record: Map<String, Value>, channel: Channel, own: &Credential) -> Result<Vec<Event>, String> {
+    let number = text(&record, "event_type_id").ok_or("it has no event_type_id")?;
     let number: u32 = number.parse().map_err(|_| "its event_type_id is not a number")?;
     let time =
         ["event_timestamp", "created_at"].iter().find_map(|key| record.get(*key).filter(|v| !v.is_null()));
     let time = time.ok_or("it has no event_timestamp")?;
     let time = moment(time).ok_or("its event_timestamp is not a time")?;
-    let Some(user) = text(record, "user_id") else { return Ok(Vec::new()) };
+    let Some(user) = text(&record, "user_id") else { return Ok(Vec::new()) };
     let row = types::find(number);
     let means = row.map_or(&[(SubjectKind::User, "")][..], |row| row.means);
-    let origin = own.origin(record, row);
-    let event = |&(kind, name): &(SubjectKind, &str)| {
-        let label = row.map(|row| row.label);
-        one(
-            record,
-            channel,
-            &Head { number, label, time, user: &user, origin, source: &own.source },
-            kind,
-            name,
-        )
-    };
-    Ok(means.iter().map(event).collect())
+    let origin = own.origin(&record, row);
+    let label = row.map(|row| row.label);
+    let head = Head { number, label, time, user: &user, origin, source: &own.source };
+    let Some(((kind, name), others)) = means.split_last() else { return Ok(Vec::new()) };
+    let other = |(kind, name): &(SubjectKind, &str)| one(record.clone(), channel, &head, *kind, name);
+    let mut events: Vec<Event> = others.iter().map(other).collect();
+    events.push(one(record, channel, &head, *kind, name));
+    Ok(events)
 }
 
 struct Head<'a> {
@@ -127,7 +123,7 @@ struct Head<'a> {
 }
 
 fn one(
-    record: &Map<String, Value>,
+    record: Map<String, Value>,
     channel: Channel,
     head: &Head<'_>,
     kind: SubjectKind,
@@ -135,7 +131,8 @@ fn one(
 ) -> Event {
     let raw_name = EventType(format!("{}.{}", super::PROVIDER.name, head.number));
     let mut also = Vec::new();
-    if name.starts_with("login.") && score(record).is_some() {
+    let score = score(&record);
+    if name.starts_with("login.") && score.is_some() {
         also.push(EventType::new("login.risk"));
     }
     let event_type = if name.is_empty() {
@@ -144,9 +141,9 @@ fn one(
         also.push(raw_name);
         EventType::new(name)
     };
-    let part = |key| text(record, key).unwrap_or_default();
+    let part = |key| text(&record, key).unwrap_or_default();
     // Of two sign-ins in one second, the risky one must stay distinct.
-    let score = score(record).map_or_else(String::new, |score| format!(":{score}"));
+    let score = score.map_or_else(String::new, |score| format!(":{score}"));
     let (app, role) = (part("app_id"), part("role_id"));
     let stem = format!("{}:{}:{kind}:{}:{app}:{role}{score}", head.source, head.number, head.user);
     let second = head.time.timestamp();
@@ -160,33 +157,33 @@ fn one(
         source: head.source.to_owned(),
         time: head.time,
         subject: SubjectRef { source: head.source.to_owned(), kind, id: head.user.to_owned() },
-        actor: text(record, "actor_user_name")
-            .or_else(|| text(record, "actor_system"))
-            .or_else(|| text(record, "actor_user_id")),
-        actor_id: text(record, "actor_user_id"),
-        by_subject: text(record, "actor_user_id").is_some_and(|actor| actor == head.user),
+        actor: text(&record, "actor_user_name")
+            .or_else(|| text(&record, "actor_system"))
+            .or_else(|| text(&record, "actor_user_id")),
+        actor_id: text(&record, "actor_user_id"),
+        by_subject: text(&record, "actor_user_id").is_some_and(|actor| actor == head.user),
         origin: head.origin,
-        ip: text(record, "ipaddr"),
+        ip: text(&record, "ipaddr"),
         fields: fields(record, name, head.label),
     }
 }
 
-fn fields(record: &Map<String, Value>, name: &str, label: Option<&str>) -> Fields {
+fn fields(mut record: Map<String, Value>, name: &str, label: Option<&str>) -> Fields {
     let mut fields = Fields::new();
-    let value = |key| text(record, key).map_or(Value::Null, Value::String);
+    let value = |key| text(&record, key).map_or(Value::Null, Value::String);
     if name.starts_with("login.") {
-        let reasons = text(record, "risk_reasons");
+        let reasons = text(&record, "risk_reasons");
         let list: Vec<_> = reasons.as_deref().map(split).unwrap_or_default();
         let new_device = list.iter().any(|reason| {
             let reason = reason.to_lowercase();
             reason.contains("new device") || reason.contains("unknown device")
         });
-        fields.insert("score".into(), score(record).map_or(Value::Null, Value::from));
+        fields.insert("score".into(), score(&record).map_or(Value::Null, Value::from));
         fields.insert("reasons".into(), list.into());
         fields.insert("reason_text".into(), reasons.map_or(Value::Null, Value::String));
         fields.insert("new_device".into(), if new_device { true.into() } else { Value::Null });
     } else if name.starts_with("user.role_") {
-        let role = text(record, "role_name").or_else(|| text(record, "role_id"));
+        let role = text(&record, "role_name").or_else(|| text(&record, "role_id"));
         fields.insert("role".into(), role.map_or(Value::Null, Value::String));
     } else if name == "user.attribute_changed" {
         fields.insert("attribute".into(), value("user_field_name"));
@@ -195,9 +192,8 @@ fn fields(record: &Map<String, Value>, name: &str, label: Option<&str>) -> Field
     }
     fields.insert("label".into(), label.map_or(Value::Null, Value::from));
     // Null members are left out: they are most of a record.
-    let data: Fields =
-        record.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
-    fields.insert("data".into(), data.into());
+    record.retain(|_, value| !value.is_null());
+    fields.insert("data".into(), record.into());
     fields
 }
 
@@ -268,7 +264,7 @@ mod tests {
         let origin = |number: u32, client: &Value| {
             let record = json!({"event_type_id": number, "user_id": 7, "client_id": client,
                 "created_at": "2026-01-01T10:00:00Z", "actor_user_id": 1, "actor_system": "API"});
-            read(record.as_object().unwrap(), Channel::Poll, &own).unwrap()[0].origin
+            read(record.as_object().unwrap().clone(), Channel::Poll, &own).unwrap()[0].origin
         };
         let (us, them, nobody) = (json!("ours"), json!("theirs"), Value::Null);
         let rows = [

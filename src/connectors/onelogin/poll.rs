@@ -147,7 +147,7 @@ pub async fn next(
                 continue;
             }
         }
-        match events::read(&record, Channel::Poll, own) {
+        match events::read(record, Channel::Poll, own) {
             Ok(events) if !events.is_empty() => found.extend(events),
             // One unreadable record must not block all others.
             Ok(_) | Err(_) => skipped += 1,

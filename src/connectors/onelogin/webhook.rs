@@ -27,8 +27,8 @@ pub fn read(body: &[u8], own: &Credential) -> Result<(Vec<Event>, u64), WebhookR
     };
     own.learn(records.iter().filter_map(Value::as_object));
     let (mut found, mut skipped) = (Vec::new(), 0);
-    for (index, record) in records.iter().enumerate() {
-        let record = record.as_object().ok_or_else(|| malformed(index, "not a JSON object"))?;
+    for (index, record) in records.into_iter().enumerate() {
+        let Value::Object(record) = record else { return Err(malformed(index, "not a JSON object")) };
         let events = element(record, index, own)?;
         skipped += u64::from(events.is_empty());
         found.extend(events);
@@ -36,11 +36,7 @@ pub fn read(body: &[u8], own: &Credential) -> Result<(Vec<Event>, u64), WebhookR
     Ok((found, skipped))
 }
 
-fn element(
-    record: &Map<String, Value>,
-    index: usize,
-    own: &Credential,
-) -> Result<Vec<Event>, WebhookRefused> {
+fn element(record: Map<String, Value>, index: usize, own: &Credential) -> Result<Vec<Event>, WebhookRefused> {
     events::read(record, Channel::Webhook, own).map_err(|what| malformed(index, &what))
 }
 
