@@ -104,7 +104,7 @@ impl Text {
         let ([Part::Expression(clause)], Some(program)) = (self.parts.as_slice(), &self.program) else {
             return self.render(facts).map(Value::String);
         };
-        let value = program.evaluate(clause, &program.outline.scope(facts))?;
+        let value = program.alone(clause, facts)?;
         plain(&value, clause)
     }
 }
@@ -115,7 +115,7 @@ impl Function {
         let Some((program, clause)) = &self.call else {
             return Err(ScriptError { place: Place::default(), message: "missing function name".to_owned() });
         };
-        let value = program.evaluate(clause, &program.outline.scope(facts))?;
+        let value = program.alone(clause, facts)?;
         match plain(&value, clause)? {
             Value::Array(items) => Ok(items),
             _ => Err(ScriptError {

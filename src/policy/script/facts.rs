@@ -114,19 +114,6 @@ impl Outline {
         }
         scope
     }
-
-    /// Returns the names with the facts as values.
-    pub fn scope(&self, facts: &Facts<'_>) -> Scope<'static> {
-        let mut scope = Scope::new();
-        let event = facts.event.map(event_fields).unwrap_or_default();
-        scope.push_dynamic("event", record(&event, &self.any_event));
-        scope.push_dynamic(self.subject_word, record(&facts.subject.fields, &self.subject));
-        scope.push_dynamic("settings", record(facts.settings, &self.settings));
-        scope.push_dynamic("steps", steps(facts.steps, &self.steps));
-        scope.push_dynamic("this_case", record(facts.this_case, &self.this_case));
-        scope.push_dynamic("now", Dynamic::from(Time(facts.now)));
-        scope
-    }
 }
 
 impl Outline {

@@ -166,6 +166,11 @@ impl fmt::Debug for Program {
 }
 
 impl Program {
+    /// Evaluates one clause over the facts that it names.
+    fn alone(&self, clause: &Clause, facts: &Facts<'_>) -> Result<Dynamic, ScriptError> {
+        self.evaluate(clause, &self.outline.named(facts, &Reads::of_clauses([clause])))
+    }
+
     fn evaluate(&self, clause: &Clause, scope: &Scope<'static>) -> Result<Dynamic, ScriptError> {
         let fail = |message: String| ScriptError { place: clause.place.clone(), message };
         let Some(ast) = &clause.ast else {
@@ -357,7 +362,7 @@ impl Function {
         let Some((program, clause)) = &self.call else {
             return Err(ScriptError { place: Place::default(), message: "missing function name".to_owned() });
         };
-        let value = program.evaluate(clause, &program.outline.scope(facts))?;
+        let value = program.alone(clause, facts)?;
         let word = type_word(&value);
         value.into_string().map_err(|_| ScriptError {
             place: clause.place.clone(),
@@ -410,8 +415,11 @@ impl Text {
         escape: impl Fn(String) -> String,
     ) -> Result<String, ScriptError> {
         let Some(program) = &self.program else { return Ok(String::new()) };
-        let needs_facts = self.parts.iter().any(|part| matches!(part, Part::Expression(_)));
-        let scope = if needs_facts { program.outline.scope(facts) } else { Scope::new() };
+        let expressions = self.parts.iter().filter_map(|part| match part {
+            Part::Expression(clause) => Some(clause),
+            Part::Literal(_) => None,
+        });
+        let scope = program.outline.named(facts, &Reads::of_clauses(expressions));
         let mut text = String::new();
         for part in &self.parts {
             match part {

@@ -29,6 +29,12 @@ impl Reads {
         reads
     }
 
+    pub(super) fn of_clauses<'a>(clauses: impl IntoIterator<Item = &'a Clause>) -> Self {
+        let mut reads = Self::default();
+        clauses.into_iter().filter_map(|clause| clause.ast.as_ref()).for_each(|ast| reads.ast(ast));
+        reads
+    }
+
     /// Returns the part of a root; `None` if no clause names the root.
     pub(super) fn root(&self, name: &str) -> Option<&Part> {
         self.0.get(name)
