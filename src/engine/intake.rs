@@ -112,7 +112,7 @@ impl Intake {
             by_account.entry(waiting.event.subject.person()).or_default().push(waiting);
         }
         let ends = futures::stream::iter(by_account.into_values())
-            .map(|waiting| self.ends(waiting))
+            .map(|waiting| Box::pin(self.ends(waiting)))
             .buffer_unordered(AT_ONCE);
         let mut ends = std::pin::pin!(ends);
         let mut last = false;

@@ -126,7 +126,7 @@ impl Outbox {
         let Some(system) = queues.first().map(|queue| queue.system.as_str()) else { return Ok(next) };
         loop {
             match lines.take(system, &mut waiting, now) {
-                Ok(Some(hand)) => drop(attempts.spawn(self.clone().attempt(hand))),
+                Ok(Some(hand)) => drop(attempts.spawn(Box::pin(self.clone().attempt(hand)))),
                 Ok(None) => return Ok(next),
                 Err(at) => return Ok(earlier(next, Some(at))),
             }

@@ -99,7 +99,8 @@ impl Requests {
 /// Runs work to its end, also when the caller is dropped. A client that disconnects drops its request, and a lock
 /// released before its commit is visible would give the next writer an outdated case.
 pub async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(carried(work)).await.map_err(tokio::task::JoinError::try_into_panic) {
+    // Boxed: such work is several kilobytes, and would be moved into each future around it.
+    match tokio::spawn(carried(Box::pin(work))).await.map_err(tokio::task::JoinError::try_into_panic) {
         Ok(done) => done,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
         // The runtime is shutting down; the result is not needed.
