@@ -21,6 +21,11 @@ const CHECK_ALL: u64 = 10_000;
 const CHECK_ENDS: usize = 500;
 /// Sled's cache, in bytes on disk.
 const CACHE: u64 = 16 << 20;
+/// Sled notes accesses to pages in 256 queues, and evicts pages of a queue only when it has this many entries. Pages that
+/// are read once each would fill hundreds of megabytes until then.
+const NOTED: usize = 64;
+/// A page of so many that were read is read until its queue is full.
+const NOTES: u64 = 2;
 
 /// A change of one block: its place, and its new sealed value.
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
@@ -112,6 +117,8 @@ pub(super) struct Disk {
     cache: Mutex<Cache>,
     tally: Mutex<Tally>,
     damaged: Arc<AtomicU64>,
+    /// Blocks that were read from sled.
+    reads: AtomicU64,
 }
 
 impl std::fmt::Debug for Disk {
@@ -173,6 +180,7 @@ impl Disk {
             cache: Mutex::default(),
             tally: Mutex::new(tally),
             damaged: Arc::clone(damaged),
+            reads: AtomicU64::default(),
         })
     }
 
@@ -198,11 +206,22 @@ impl Disk {
             }
             None => (Block::default(), 0, 0),
         };
+        if found.is_some() {
+            self.have_evicted(&first)?;
+        }
         let loaded = Arc::new(Loaded { first, end, block, stored, weight });
         if keep {
             self.cache.lock().unwrap_or_else(PoisonError::into_inner).add(Arc::clone(&loaded));
         }
         Ok(loaded)
+    }
+
+    /// Has sled evict pages, now that it read the page of a block: its own count is far behind.
+    fn have_evicted(&self, first: &[u8]) -> Result<(), Error> {
+        if !self.reads.fetch_add(1, Ordering::Relaxed).is_multiple_of(NOTES) {
+            return Ok(());
+        }
+        guarded("reading sled", || (0..NOTED).try_for_each(|_| self.db.contains_key(first).map(|_| ())))
     }
 
     /// Returns the first place of the first block after a place.

@@ -21,7 +21,7 @@ const BYTES: u64 = 8 << 20;
 const RECORDS: u64 = 8_000;
 const KEYS: u64 = 100_000;
 /// How many times larger layers are while the state is rebuilt: fewer of them rewrite fewer blocks.
-const HURRY: u64 = 16;
+const HURRY: u64 = 4;
 /// A smaller layer is written after this time.
 const AFTER: Duration = Duration::from_secs(3);
 /// Nothing is written to the disk below this free space: sled fails for good at its first write without space.
