@@ -5,6 +5,7 @@
 //! to the disk. The *settled* cases are those of the layer that was written last; they only save reads.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::held::Held;
@@ -32,6 +33,10 @@ impl Write {
             Self::Remove => None,
         }
     }
+
+    fn is_new(&self) -> bool {
+        matches!(self, Self::Put { new: true, .. })
+    }
 }
 
 /// Changes by place, in order.
@@ -39,19 +44,14 @@ pub(super) type Writes = BTreeMap<Vec<u8>, Write>;
 
 /// Adds a change to earlier ones.
 pub(super) fn absorb(writes: &mut Writes, place: Vec<u8>, write: Write) {
-    match write {
-        Write::Put { value, new } => match writes.get_mut(&place) {
-            Some(before) => {
-                let new = matches!(before, Write::Put { new: true, .. });
-                *before = Write::Put { value, new };
-            }
-            None => drop(writes.insert(place, Write::Put { value, new })),
-        },
-        Write::Remove => match writes.get_mut(&place) {
-            Some(Write::Put { new: true, .. }) => drop(writes.remove(&place)),
-            Some(before) => *before = Write::Remove,
-            None => drop(writes.insert(place, Write::Remove)),
-        },
+    match (writes.entry(place), write) {
+        (Entry::Vacant(place), write) => drop(place.insert(write)),
+        (Entry::Occupied(before), Write::Remove) if before.get().is_new() => drop(before.remove()),
+        (Entry::Occupied(mut before), Write::Remove) => drop(before.insert(Write::Remove)),
+        (Entry::Occupied(mut before), Write::Put { value, .. }) => {
+            let new = before.get().is_new();
+            drop(before.insert(Write::Put { value, new }));
+        }
     }
 }
 
