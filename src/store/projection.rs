@@ -114,24 +114,7 @@ fn apply_commit(draft: &mut Draft<'_>, commit: Commit) -> Result<(), Error> {
 
 /// Replaces the keys that follow from a case, and its part in the counts. `None`: there was none, or is none any more.
 fn move_keys(draft: &mut Draft<'_>, old: Option<&Case>, new: Option<&Case>) -> Result<(), Error> {
-    let keys_of = |case: Option<&Case>| case.map(index::progress).transpose().map(Option::unwrap_or_default);
-    let terms_of = |case: Option<&Case>| case.map(index::terms).transpose().map(Option::unwrap_or_default);
-    let (mut before, mut after) = (keys_of(old)?, keys_of(new)?);
-    if !old.zip(new).is_some_and(|(old, new)| index::same_terms(old, new)) {
-        before.extend(terms_of(old)?);
-        after.extend(terms_of(new)?);
-    }
-    for key in before.keys().filter(|key| !after.contains_key(*key)) {
-        draft.remove(key.clone());
-    }
-    for (key, payload) in after {
-        match before.get(&key) {
-            Some(old) if *old == payload => {}
-            // Such a key names the case: without it before, the state does not have it.
-            None if keys::is_fleeting(&key) => draft.put_new_json(key, payload),
-            Some(_) | None => draft.put_json(key, payload),
-        }
-    }
+    index::replace(draft, old, new);
     let counted = |case: Option<&Case>| {
         case.filter(|case| !case.is_closed()).map(|case| (case.policy.clone(), state_word(case.standing())))
     };
@@ -218,13 +201,13 @@ fn defer(draft: &mut Draft<'_>, deferred: &Deferred) -> Result<(), Error> {
 }
 
 fn consume(draft: &mut Draft<'_>, consumed: &Consumed) -> Result<(), Error> {
-    let waiting = draft.get::<Waiting>(&keys::inbox(&consumed.key))?;
+    let waiting = draft.shared::<Waiting>(&keys::inbox(&consumed.key))?;
     asked::consumed(draft, consumed, waiting.as_ref().map(|waiting| &waiting.event))?;
     let mut leaves = Vec::new();
     if let Some(waiting) = waiting {
         draft.remove(inbox_due(&waiting));
         draft.remove(keys::inbox(&consumed.key));
-        leaves = waiting.event.leaves;
+        leaves.clone_from(&waiting.event.leaves);
     }
     for mark in std::iter::once(&consumed.key).chain(&leaves) {
         draft.put(keys::seen(mark), &Some(consumed.at))?;

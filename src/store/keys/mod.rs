@@ -121,17 +121,20 @@ pub(super) struct Key(Vec<u8>);
 
 impl Key {
     pub(super) fn new(kind: Kind) -> Self {
-        Self(vec![kind as u8])
+        let mut key = Vec::with_capacity(64);
+        key.push(kind as u8);
+        Self(key)
     }
 
     /// Appends a terminated text: zero bytes are escaped and a zero byte ends it. This preserves order and separates
     /// texts.
     pub(super) fn text(mut self, text: &str) -> Self {
-        for byte in text.bytes() {
-            self.0.push(byte);
-            if byte == 0 {
-                self.0.push(0xFF);
+        self.0.reserve(text.len() + 1);
+        for (number, part) in text.as_bytes().split(|byte| *byte == 0).enumerate() {
+            if number > 0 {
+                self.0.extend([0, 0xFF]);
             }
+            self.0.extend_from_slice(part);
         }
         self.0.push(0);
         self

@@ -43,7 +43,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Returns a value without a copy.
-    fn shared<T: Stored>(&self, key: &[u8]) -> Result<Option<Arc<T>>, Error> {
+    pub(in crate::store) fn shared<T: Stored>(&self, key: &[u8]) -> Result<Option<Arc<T>>, Error> {
         match self.writes.get(&order::place(key)) {
             Some(Write::Put { value, .. }) => Ok(value.read()),
             Some(Write::Remove) => Ok(None),
@@ -73,15 +73,16 @@ impl<'a> Draft<'a> {
 
     /// As `put_new`, without a copy.
     pub(in crate::store) fn put_new_shared<T: Stored>(&mut self, key: Vec<u8>, value: Arc<T>) {
-        self.add(key, Held::typed(value), true);
+        self.put_either(key, value, true);
+    }
+
+    /// As `put_new_shared` or `put_shared`.
+    pub(in crate::store) fn put_either<T: Stored>(&mut self, key: Vec<u8>, value: Arc<T>, new: bool) {
+        self.add(key, Held::typed(value), new);
     }
 
     pub(in crate::store) fn put_json(&mut self, key: Vec<u8>, payload: Vec<u8>) {
         self.add(key, Held::encoded(payload), false);
-    }
-
-    pub(in crate::store) fn put_new_json(&mut self, key: Vec<u8>, payload: Vec<u8>) {
-        self.add(key, Held::encoded(payload), true);
     }
 
     fn add(&mut self, key: Vec<u8>, value: Held, new: bool) {
