@@ -50,6 +50,10 @@ mod sweep;
 mod timers;
 mod waiting;
 
+/// As the daemon: some parts measure the store in this process.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     if let Some(dir) = std::env::var_os(ceiling::ROLE) {
