@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proofd::simulate::applicant::{Applicant, Led};
 use proofd::simulate::jumio::Script;
 use proofd::simulate::town::Town;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use crate::daemon::Daemon;
@@ -25,6 +25,8 @@ const FEW: usize = 150;
 const FLOWS: usize = 5_000;
 /// The larger round is omitted if it would take longer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// People who press the button at the same moment: the daemon limits the connections of one address.
+const PRESS_AT_ONCE: usize = 64;
 
 /// The cost of a number of registrations.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +99,7 @@ async fn registrations(count: usize) -> Option<Took> {
     let template = Applicant::new("", "Tester", "").unwrap();
     let mut letters = BTreeMap::new();
     let mut people = JoinSet::new();
+    let turns = Arc::new(Semaphore::new(PRESS_AT_ONCE));
     for number in 0..count {
         let (send, letter) = oneshot::channel();
         let email = format!("p{number}@partner.test");
@@ -104,7 +107,7 @@ async fn registrations(count: usize) -> Option<Took> {
         let mut who = template.clone();
         who.first_name = format!("Person{number}");
         who.email = email;
-        people.spawn(live(Arc::clone(&daemon.town), who, letter));
+        people.spawn(live(Arc::clone(&daemon.town), who, letter, Arc::clone(&turns)));
     }
     let post = tokio::spawn(deliver(Arc::clone(&daemon.town), letters));
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -134,16 +137,23 @@ async fn registrations(count: usize) -> Option<Took> {
 }
 
 /// Runs one person, who acts without delay.
-async fn live(town: Arc<Town>, who: Applicant, letter: oneshot::Receiver<String>) {
+async fn live(town: Arc<Town>, who: Applicant, letter: oneshot::Receiver<String>, turns: Arc<Semaphore>) {
     who.register(&town).unwrap();
     let link = letter.await.unwrap();
-    match who.press(&town, &link).await.unwrap() {
-        Led::Vendor { execution } => who.prove(&town, &execution, Script::default()).unwrap(),
-        // The session was not ready within the patience of a page. It shows when to look again; so does the person.
-        Led::Page(status, text) => match again(&town, &who, &link).await {
-            Some(execution) => who.prove(&town, &execution, Script::default()).unwrap(),
-            None => panic!("the link led to a page: {status} {}", said(&text)),
-        },
+    let began = Instant::now();
+    loop {
+        let turn = turns.acquire().await.unwrap();
+        let led = who.press(&town, &link).await;
+        drop(turn);
+        match led {
+            Ok(Led::Vendor { execution }) => return who.prove(&town, &execution, Script::default()).unwrap(),
+            // The session was not ready within the patience of a page. It shows when to look again; so does the person.
+            Ok(Led::Page(status, text)) if began.elapsed() > PATIENCE => {
+                panic!("the link led to a page: {status} {}", said(&text))
+            }
+            Err(error) if began.elapsed() > PATIENCE => panic!("the link does not answer: {error:?}"),
+            Ok(Led::Page(..)) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
     }
 }
 
@@ -155,17 +165,6 @@ fn said(page: &str) -> String {
         .map(|(_, text)| text.trim())
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-/// Presses again until the vendor's session is there.
-async fn again(town: &Arc<Town>, who: &Applicant, link: &str) -> Option<String> {
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        if let Ok(Led::Vendor { execution }) = who.press(town, link).await {
-            return Some(execution);
-        }
-    }
-    None
 }
 
 /// Passes each person the link in their mail.

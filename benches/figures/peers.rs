@@ -58,6 +58,8 @@ struct Peer {
     http: reqwest::Client,
     daemon: OnceCell<String>,
     finished: AtomicUsize,
+    /// Requests to the daemon at the same time: it limits the connections of one address.
+    turns: Semaphore,
 }
 
 pub async fn print() {
@@ -86,6 +88,7 @@ async fn run() -> Option<(Duration, Duration, usize)> {
         http: reqwest::Client::builder().no_proxy().build().unwrap(),
         daemon: OnceCell::new(),
         finished: AtomicUsize::new(0),
+        turns: Semaphore::new(2 * AT_ONCE),
     });
     let router = Router::new().route("/start/{id}", post(start)).route("/finish/{id}", post(finish));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -127,6 +130,7 @@ impl Peer {
         let url = format!("http://{}/v1/events", self.daemon.get().unwrap());
         let request = self.http.post(url).bearer_auth(token);
         let request = request.header("content-type", "application/cloudevents+json").body(event.to_string());
+        let _turn = self.turns.acquire().await.unwrap();
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_success(), "{} {}", answer.status(), answer.text().await.unwrap());
     }
