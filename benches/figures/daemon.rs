@@ -220,6 +220,14 @@ impl Daemon {
     }
 }
 
+/// A policy about applicants that opens a case for each event of a type.
+pub fn policy(name: &str, title: &str, event: &str, steps: &str) -> String {
+    format!(
+        "format: 1\npolicy: {name}\ntitle: {title}\nowner: team:iam-oncall\nmode: enforce\nsubject: applicant\n\
+         when:\n  - event: custom.com.example.{event}\nsteps:{steps}"
+    )
+}
+
 /// An event about an applicant, as a CloudEvent.
 pub fn started(what: &str, number: usize) -> serde_json::Value {
     serde_json::json!({

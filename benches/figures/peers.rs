@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::daemon::{Daemon, SOURCES, Setup};
-use crate::{flow, median, process};
+use crate::{daemon, flow, median, process};
 
 const ROUNDS: usize = 3;
 const CASES: usize = 2_000;
@@ -26,16 +26,8 @@ const CALLS_BACK_AFTER: Duration = Duration::from_millis(500);
 /// Timeout for all cases to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const POLICY: &str = r#"
-format: 1
-policy: proofing
-title: The peers' flow
-owner: team:iam-oncall
-mode: enforce
-subject: applicant
-when:
-  - event: custom.com.example.started
-steps:
+/// The steps of its policy.
+const STEPS: &str = r#"
   - id: first
     call: peer
     path: "/start/${applicant.id}"
@@ -96,7 +88,8 @@ async fn run() -> Option<(Duration, Duration, usize)> {
     let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
     let serving = tokio::spawn(axum::serve(listener, router.with_state(Arc::clone(&peer))).into_future());
     let peer_options = format!("url: {here}");
-    let setup = Setup { policy: Some(POLICY), peer: Some(&peer_options), ..Setup::default() };
+    let policy = daemon::policy("proofing", "The peers' flow", "started", STEPS);
+    let setup = Setup { policy: Some(&policy), peer: Some(&peer_options), ..Setup::default() };
     let daemon = Daemon::with(1, setup).await;
     peer.daemon.set(daemon.address.clone()).unwrap();
     let (journal, before, began) = (daemon.journal().0, process::cpu(daemon.child.id()), Instant::now());

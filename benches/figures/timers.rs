@@ -15,7 +15,7 @@ use proofd::engine::clock::System;
 use proofd::model::Clock as _;
 
 use crate::daemon::{Daemon, Place, Setup};
-use crate::{built, process};
+use crate::{built, daemon, process};
 
 const SOME: usize = 20_000;
 const MANY: usize = 100_000;
@@ -27,16 +27,8 @@ const SLOW: Duration = Duration::from_secs(2);
 const SLOW_LIMIT: usize = 50;
 const SLOW_CALLS: usize = 400;
 
+/// The steps of a case with a timer, and of a new person's.
 const TIMER: &str = r#"
-format: 1
-policy: proofing
-title: A timer
-owner: team:iam-oncall
-mode: enforce
-subject: applicant
-when:
-  - event: custom.com.example.started
-steps:
   - id: pause
     wait: {for: custom.com.example.never, answer_within: 2h}
     outcomes:
@@ -51,21 +43,16 @@ steps:
 "#;
 
 const JOINING: &str = r#"
-format: 1
-policy: joining
-title: A new person
-owner: team:iam-oncall
-mode: enforce
-subject: applicant
-when:
-  - event: custom.com.example.joined
-steps:
   - id: first
     call: peer
     path: "/join/${applicant.id}"
     body: {case: "${this_case.id}"}
   - close: done
 "#;
+
+fn joining() -> String {
+    daemon::policy("joining", "A new person", "joined", JOINING)
+}
 
 /// What arrived at the other side.
 #[derive(Default)]
@@ -125,9 +112,10 @@ pub async fn print(full: bool) {
 async fn flood(count: usize) {
     let (peer, here) = serve().await;
     let options = format!("url: {here}, calls_per_second: {LIMIT}");
+    let (timer, joining) = (daemon::policy("proofing", "A timer", "started", TIMER), joining());
     let setup = Setup {
-        policy: Some(TIMER),
-        second: Some(("joining", JOINING)),
+        policy: Some(&timer),
+        second: Some(("joining", &joining)),
         peer: Some(&options),
         ..Setup::default()
     };
@@ -225,7 +213,8 @@ fn busiest(calls: &[(Instant, usize)]) -> usize {
 async fn slow_system() {
     let (peer, here) = serve().await;
     let options = format!("url: {here}/slow, calls_per_second: {SLOW_LIMIT}");
-    let setup = Setup { second: Some(("joining", JOINING)), peer: Some(&options), ..Setup::default() };
+    let joining = joining();
+    let setup = Setup { second: Some(("joining", &joining)), peer: Some(&options), ..Setup::default() };
     let daemon = Daemon::with(1, setup).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     for number in 0..SLOW_CALLS {

@@ -9,7 +9,7 @@ use proofd::model::Clock as _;
 use tokio::task::JoinSet;
 
 use crate::daemon::{Daemon, Place, Setup};
-use crate::{built, process};
+use crate::{built, daemon, process};
 
 /// Opened over the daemon's API; more are built with its decision code, which takes a fraction of the time.
 const BY_EVENTS: usize = 10_000;
@@ -18,16 +18,8 @@ const LARGEST: usize = 1_000_000;
 /// Requests of each kind.
 const READS: usize = 200;
 
-const POLICY: &str = r#"
-format: 1
-policy: proofing
-title: A wait
-owner: team:iam-oncall
-mode: enforce
-subject: applicant
-when:
-  - event: custom.com.example.started
-steps:
+/// The steps of a case that waits.
+const STEPS: &str = r#"
   - id: back
     wait: {for: custom.com.example.back, answer_within: 30d}
     outcomes:
@@ -54,15 +46,21 @@ pub async fn print(full: bool, waiting: bool, rebuild: bool) {
     }
 }
 
+/// A daemon that is not started yet, with the policy.
+async fn prepared() -> Place {
+    let policy = daemon::policy("proofing", "A wait", "started", STEPS);
+    Place::new(1, Setup { policy: Some(&policy), ..Setup::default() }).await
+}
+
 async fn empty() -> f64 {
-    let daemon = Place::new(1, Setup { policy: Some(POLICY), ..Setup::default() }).await.start();
+    let daemon = prepared().await.start();
     tokio::time::sleep(Duration::from_secs(1)).await;
     process::resident(daemon.child.id())
 }
 
 /// A stopped daemon with waiting cases. The last one's time is over.
 async fn filled(count: usize) -> Place {
-    let place = Place::new(1, Setup { policy: Some(POLICY), ..Setup::default() }).await;
+    let place = prepared().await;
     let now = System.now();
     let opened_at = move |number: usize| {
         if number + 1 == count {
@@ -77,7 +75,7 @@ async fn filled(count: usize) -> Place {
         return place;
     }
     // The same number once more over the API, for its own costs.
-    let daemon = Place::new(1, Setup { policy: Some(POLICY), ..Setup::default() }).await.start();
+    let daemon = prepared().await.start();
     let (before, began) = (process::cpu(daemon.child.id()), Instant::now());
     open(&daemon, count).await;
     let elapsed = began.elapsed().as_secs_f64();
