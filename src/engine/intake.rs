@@ -65,7 +65,7 @@ impl Intake {
 
     /// Runs the loop that empties the inbox.
     pub(super) async fn digest_inbox(self, mut stop: watch::Receiver<bool>) {
-        let mut applied = self.store.applied();
+        let mut applied = self.store.inbox_applied();
         let mut ahead = Ahead::default();
         while !*stop.borrow() {
             applied.mark_unchanged();
@@ -223,11 +223,11 @@ impl Intake {
                     let policy = self.cases.policy_of(&case)?;
                     open.push((case, policy));
                 }
-                ask.answer(open.iter().map(|(case, policy)| (case, policy)))
+                ask.answer(open.iter().map(|(case, policy)| (&**case, policy)))
             }
             Step::Cases(ask) => {
                 let open = self.open_about(&ask.about())?;
-                ask.answer(&open)
+                ask.answer(open.iter().map(|case| &**case))
             }
             Step::Join(ask) => {
                 let reaction = match self.cases.apply(&ask.case, Input::Event(ask.event.clone())).await {
@@ -243,7 +243,7 @@ impl Intake {
                 ask.answer(person, self.now())
             }
             Step::Opened(ask) => {
-                let opened = store.case(&ask.case)?.is_some();
+                let opened = store.shared_case(&ask.case)?.is_some();
                 ask.answer(opened)
             }
             Step::FirstSeen(ask) => {
@@ -257,7 +257,7 @@ impl Intake {
                 let Some(id) = store.open_case(&ask.policy().name, ask.key())? else {
                     return Ok(ask.answer(Taken::Nobody));
                 };
-                match store.case(&id)? {
+                match store.shared_case(&id)? {
                     Some(case) => ask.answer(Taken::Case(&case)),
                     None => ask.answer(Taken::Gone(id)),
                 }
@@ -270,9 +270,9 @@ impl Intake {
         })
     }
 
-    pub(super) fn open_about(&self, whom: &SubjectRef) -> Result<Vec<Case>, store::Error> {
+    pub(super) fn open_about(&self, whom: &SubjectRef) -> Result<Vec<Arc<Case>>, store::Error> {
         let ids = self.store.open_cases_of(whom)?;
-        ids.iter().filter_map(|id| self.store.case(id).transpose()).collect()
+        ids.iter().filter_map(|id| self.store.shared_case(id).transpose()).collect()
     }
 
     /// Reads the person's current record at the identity provider.

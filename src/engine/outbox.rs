@@ -176,7 +176,7 @@ impl Outbox {
         if lane != Lane::Identity {
             return Ok(None);
         }
-        let case = self.store.case(id)?;
+        let case = self.store.shared_case(id)?;
         let pending = case.as_ref().and_then(|case| case.calls.get(&number));
         let change = pending.and_then(|pending| pending.action.hold());
         Ok(change.map(|change| change.snapshot.subject.person()))
@@ -237,7 +237,7 @@ impl Outbox {
         if action.hold().is_none_or(|change| change.places) {
             return Ok(false);
         }
-        let Some(case) = self.store.case(id)? else { return Ok(false) };
+        let Some(case) = self.store.shared_case(id)? else { return Ok(false) };
         Ok(still_held(&case, &self.cases.others_holds(&case.subject, Some(id))?, action))
     }
 }

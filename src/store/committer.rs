@@ -217,6 +217,7 @@ pub(super) struct Applier {
     pub(super) groups: Receiver<Group>,
     pub(super) applied: watch::Sender<u64>,
     pub(super) cases: watch::Sender<u64>,
+    pub(super) inbox: watch::Sender<u64>,
 }
 
 impl Applier {
@@ -248,9 +249,10 @@ impl Applier {
         let mut draft = Draft::new(&self.state);
         let mut waiting = Vec::new();
         let mut last = 0;
-        let mut beyond_inbox = false;
+        let (mut beyond_inbox, mut fills_inbox) = (false, false);
         for record in group.records {
             beyond_inbox |= record.body.reaches_beyond_inbox();
+            fills_inbox |= record.body.fills_inbox();
             projection::apply(&mut draft, record.sequence, record.body)?;
             draft.count(record.bytes);
             last = record.sequence;
@@ -265,6 +267,9 @@ impl Applier {
         }
         if beyond_inbox {
             self.cases.send_replace(last);
+        }
+        if fills_inbox {
+            self.inbox.send_replace(last);
         }
         Ok(())
     }

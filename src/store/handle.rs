@@ -28,6 +28,7 @@ pub(super) struct Shared {
     pub secret: Secret,
     pub applied: watch::Receiver<u64>,
     pub cases: watch::Receiver<u64>,
+    pub inbox: watch::Receiver<u64>,
     pub room: Arc<Room>,
     pub dir: PathBuf,
     pub options: Options,
@@ -95,6 +96,11 @@ impl Store {
     /// Changes only after groups with more than inbox events, which keeps case tasks asleep during unrelated events.
     pub fn cases_applied(&self) -> watch::Receiver<u64> {
         self.shared.cases.clone()
+    }
+
+    /// Changes only after groups with new events: the intake sleeps while cases go on.
+    pub fn inbox_applied(&self) -> watch::Receiver<u64> {
+        self.shared.inbox.clone()
     }
 
     /// Returns whether the disk is nearly full; new events and new cases are then refused.

@@ -123,6 +123,7 @@ impl Ready<'_> {
         let (applier, groups) = std::sync::mpsc::sync_channel(GROUPS);
         let (applied, watch) = watch::channel(state.meta().applied);
         let (cases, cases_watch) = watch::channel(state.meta().applied);
+        let (inbox, inbox_watch) = watch::channel(state.meta().applied);
         let committer = Committer {
             journal,
             marker,
@@ -133,8 +134,15 @@ impl Ready<'_> {
             order: None,
         };
         let kept = options.clone();
-        let applier =
-            Applier { dir: dir.to_owned(), state: Arc::clone(&state), options, groups, applied, cases };
+        let applier = Applier {
+            dir: dir.to_owned(),
+            state: Arc::clone(&state),
+            options,
+            groups,
+            applied,
+            cases,
+            inbox,
+        };
         let threads = vec![
             thread("store-commit", move || committer.run())?,
             thread("store-apply", move || applier.run())?,
@@ -144,6 +152,7 @@ impl Ready<'_> {
             secret,
             applied: watch,
             cases: cases_watch,
+            inbox: inbox_watch,
             room,
             dir: dir.to_owned(),
             options: kept,

@@ -74,11 +74,11 @@ impl DryRuns {
                         open.push((case, follows));
                     }
                 }
-                ask.answer(open.iter().map(|(case, policy)| (case, policy)))
+                ask.answer(open.iter().map(|(case, policy)| (&**case, policy)))
             }
             Step::Cases(ask) => {
                 let open = self.intake.open_about(&ask.about())?;
-                ask.answer(&open)
+                ask.answer(open.iter().map(|case| &**case))
             }
             Step::Join(ask) => {
                 let reaction = self.would_react(&ask.case, &ask.event, dry)?;

@@ -176,7 +176,7 @@ impl Sweeps {
     /// Returns the open case that a policy has for a person, whatever its key.
     fn has_open(&self, policy: &Policy, person: &Subject) -> Result<Option<CaseId>, store::Error> {
         let mut open = self.intake.open_about(&person.reference())?.into_iter();
-        Ok(open.find(|case| case.policy == policy.name).map(|case| case.id))
+        Ok(open.find(|case| case.policy == policy.name).map(|case| case.id.clone()))
     }
 }
 

@@ -50,6 +50,15 @@ impl Body {
         }
     }
 
+    /// Returns whether the record brings events to the inbox.
+    pub(in crate::store) fn fills_inbox(&self) -> bool {
+        match self {
+            Self::Commit(commit) => !commit.received.is_empty(),
+            Self::Salvage(_) => true,
+            Self::Prune(_) | Self::Loss(_) | Self::Redact(_) | Self::Redacted(_) | Self::Deletion(_) => false,
+        }
+    }
+
     /// Returns whether the record contains more than received or processed events.
     pub(in crate::store) fn reaches_beyond_inbox(&self) -> bool {
         match self {

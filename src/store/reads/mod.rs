@@ -47,6 +47,11 @@ impl Store {
         Ok(self.state().case(&keys::case(id))?.map(Arc::unwrap_or_clone))
     }
 
+    /// Returns a case as of its last commit, without a copy if it was written lately.
+    pub fn shared_case(&self, id: &CaseId) -> Result<Option<Arc<Case>>, Error> {
+        self.state().case(&keys::case(id))
+    }
+
     /// Returns entries of a case, starting at a number.
     pub fn entries(&self, id: &CaseId, from: u64, limit: usize) -> Result<Vec<Entry>, Error> {
         let prefix = Key::new(Kind::Entry).text(id.as_str()).end();
