@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::tree;
 
 /// Files change in the machine's time, independent of the cases' clock: these are real durations.
-pub(super) const SETTLE: Duration = Duration::from_millis(200);
+pub(super) const SETTLE: Duration = Duration::from_millis(100);
 const SETTLE_AT_MOST: Duration = Duration::from_secs(2);
 /// Also finds changes on network mounts, writes to a file under another name, and changes after a lost watch.
 pub(super) const RESCAN: Duration = Duration::from_secs(10);
