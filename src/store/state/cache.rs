@@ -78,6 +78,16 @@ impl Cache {
         }
         self.old.remove(first);
     }
+
+    /// Forgets the block that ends where a block was removed: it covers the places of that one now.
+    pub(super) fn forget_before(&mut self, removed: &[u8]) {
+        let before = [&self.young, &self.old].map(|generation| {
+            let places = (Bound::Unbounded, Bound::Excluded(removed));
+            let (first, loaded) = generation.range::<[u8], _>(places).next_back()?;
+            (loaded.end.as_deref() == Some(removed)).then(|| first.clone())
+        });
+        before.into_iter().flatten().for_each(|first| self.forget(&first));
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +119,10 @@ mod tests {
         }
         cache.forget(b"b");
         assert_eq!(found(&mut cache, "c"), None);
+        cache.forget_before(b"g");
+        assert_eq!(found(&mut cache, "g").as_deref(), Some("f"));
+        cache.forget_before(b"h");
+        assert_eq!(found(&mut cache, "g"), None);
     }
 
     #[test]

@@ -236,7 +236,7 @@ impl Disk {
         let key = keys::meta();
         let value = codec::seal(&key, &tally.encode()?);
         batch.insert(key, value);
-        let places: Vec<Vec<u8>> = changes.iter().map(|(place, _)| place.clone()).collect();
+        let places: Vec<_> = changes.iter().map(|(place, value)| (place.clone(), value.is_none())).collect();
         for (place, value) in changes {
             match value {
                 Some(value) => batch.insert(place, value),
@@ -246,7 +246,12 @@ impl Disk {
         let _turn = self.turn.write().unwrap_or_else(PoisonError::into_inner);
         guarded("writing sled", || self.db.apply_batch(batch))?;
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        places.iter().for_each(|place| cache.forget(place));
+        for (place, removed) in &places {
+            cache.forget(place);
+            if *removed {
+                cache.forget_before(place);
+            }
+        }
         *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = tally;
         Ok(())
     }

@@ -188,6 +188,34 @@ fn a_walk_returns_each_key_once_while_layers_move() {
     });
 }
 
+/// A block that was read covers the places of the one after it once that is removed.
+#[test]
+fn changes_on_both_sides_of_a_removed_block_are_merged_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::open(&dir.path().join("state")).unwrap();
+    let mut model = Model::new();
+    // Keys to put with the bytes of their values; without: to remove.
+    let steps: [&[(&str, Option<usize>)]; 3] =
+        [&[("100", Some(1)), ("200", Some(40_000))], &[("200", None)], &[("110", Some(1)), ("210", Some(1))]];
+    for (number, changes) in (1..).zip(steps) {
+        let mut draft = Draft::new(&state);
+        for (name, bytes) in changes {
+            let key = keys::cursor(name);
+            if let Some(bytes) = bytes {
+                let value = "x".repeat(*bytes);
+                draft.put(key.clone(), &value).unwrap();
+                model.insert(key, value);
+            } else {
+                draft.remove(key.clone());
+                model.remove(&key);
+            }
+        }
+        draft.write(number).unwrap();
+        check_disk(&state, &model);
+        assert!(state.value::<String>(&keys::cursor("100")).unwrap().is_some());
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
