@@ -16,6 +16,15 @@ pub struct MigrateQuery {
     pub preview: bool,
 }
 
+/// To which revision open cases would move.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TableQuery {
+    /// The first digits of a revision, or `running`, `waiting` or `last`; `waiting` by default.
+    pub to: Option<String>,
+}
+
 /// Migration of a case.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -9,12 +9,14 @@
 //! | `bounds` | texts, cursors and page sizes that a request must keep to |
 //! | `problem` | errors as RFC 9457 documents |
 //! | `cases`, `journal`, `holds`, `migrations` | cases, what happened to them, what they hold, moving them |
-//! | `policies`, `mode`, `diagnostics`, `effects`, `shadow`, `sweeps` | policies: state, errors, effects, shadow, sweeps |
+//! | `policies`, `mode`, `diagnostics`, `effects`, `steps`, `shadow`, `sweeps` | policies: state, errors, effects, files and steps, shadow, sweeps |
 //! | `past`, `plan` | back-tests, and what activating a tree would do |
+//! | `timers`, `providers`, `audit` | what cases do by themselves in the next days, outside systems, search over journals |
 //! | `explain` | why policies did or did not fire, and dry runs |
 //! | `events` | CloudEvents |
 //! | `subjects` | everything about one person, and its erasure |
 
+pub mod audit;
 pub mod bounds;
 pub mod cases;
 pub mod diagnostics;
@@ -29,9 +31,12 @@ pub mod past;
 pub mod plan;
 pub mod policies;
 pub mod problem;
+pub mod providers;
 pub mod shadow;
+pub mod steps;
 pub mod subjects;
 pub mod sweeps;
+pub mod timers;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -51,6 +51,17 @@ pub struct PolicyLine {
     pub status: PolicyStatus,
     /// What an operator should know.
     pub notes: Vec<String>,
+    /// `owner` of the revision that runs.
+    #[serde(default)]
+    pub owner: Option<String>,
+    #[serde(default)]
+    pub open_cases: u64,
+    /// Number of tests of the revision that runs, all of which passed.
+    #[serde(default)]
+    pub tests: usize,
+    /// When its newest case opened.
+    #[serde(default)]
+    pub last_opened_at: Option<DateTime<Utc>>,
 }
 
 /// The state of a policy.
@@ -130,6 +141,17 @@ pub struct RevisionSheet {
     pub notes: Vec<String>,
     /// The back-test of a revision that waits for a release.
     pub foreseen: Option<PolicyPast>,
+    /// What its tests cover; null: it neither runs nor is parked.
+    #[serde(default)]
+    pub tests: Option<Covered>,
+}
+
+/// Tests of a revision, all of which passed, and the branches that they walk: a step and its outcome.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct Covered {
+    pub tests: usize,
+    pub walked: Vec<String>,
+    pub not_walked: Vec<String>,
 }
 
 /// Two revisions, by their first digits, or `running`, `waiting` or `last`.
@@ -164,6 +186,16 @@ pub struct RevisionDiff {
 pub struct Release {
     pub reason: Reason,
     /// The first digits of the revision that was looked at; another one is not released.
+    #[serde(default)]
+    pub revision: Option<String>,
+}
+
+/// Rejects a parked revision: the running one stays until the files of the policy are edited again.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reject {
+    pub reason: Reason,
+    /// The first digits of the revision that was looked at; another one is not rejected.
     #[serde(default)]
     pub revision: Option<String>,
 }

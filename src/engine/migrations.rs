@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::api::migrations::MigrationLine;
-use crate::api::plan::{Plan, Progress};
+use crate::api::plan::{OpenCases, Plan, Progress};
 use crate::case::{CannotMigrate, Case, Cause, Migration, Mover, Preview, Recorded};
 use crate::model::{CaseId, Clock};
 use crate::policy::{Files, Policy};
@@ -113,6 +113,22 @@ impl Migrations {
             Some(Err(why)) => line(case, Some(why.to_string()), None, false),
             None => line(case, Some(ApplyError::NoCase.to_string()), None, false),
         })
+    }
+
+    /// Returns where the open cases of a policy would be in another revision. Changes nothing.
+    pub async fn table(&self, name: String, to: String) -> Result<OpenCases, NoRevision> {
+        let new = self.rollout.catalog.at(&name, &to)?;
+        let migrations = self.clone();
+        let table = tokio::task::spawn_blocking(move || {
+            let moved = |case: &Case, old: Option<&Policy>, new: Option<&Policy>| {
+                migrations.would_move(case, old, new)
+            };
+            migrations.rollout.planner.open_cases(&name, Some(&new), &moved)
+        });
+        match table.await {
+            Ok(table) => Ok(table?),
+            Err(_) => Err(NoRevision::No("internal error; the daemon's log has the reason".to_owned())),
+        }
     }
 
     /// Computes the effect of activating another tree, including on open cases. Takes a while and blocks.

@@ -28,14 +28,17 @@
 //! | `migrations` | moves open cases to another revision |
 //! | `portal`, `returns` | what the person's page shows and does |
 //! | `operators` | queries and orders of people and programs about cases |
-//! | `status`, `health`, `metrics` | what an operator watches |
 //! | `gauges`, `timings`, `process` | figures that are read at a scrape, durations, and those of the process |
+//! | `ahead`, `audit` | timers of open cases in the next days; search over the journals of all cases |
+//! | `status`, `health`, `metrics`, `providers` | what an operator watches |
 //! | `unloadable` | credits time to open cases whose revision no longer loads |
 //! | `retention` | removes data of cases at its time, and of a person on request |
 //! | `replay` | makes the decisions of the journal again and compares |
 //! | `waiting`, `backoff` | how loops wait, and for how long after a failure |
 //! | `view` | converts types of the lower rooms to types of the API |
 
+mod ahead;
+mod audit;
 mod backoff;
 mod bells;
 mod capabilities;
@@ -62,6 +65,7 @@ mod parts;
 mod poller;
 pub mod portal;
 mod process;
+mod providers;
 mod reasons;
 pub mod replay;
 pub mod retention;

@@ -38,7 +38,26 @@ pub struct Operators {
     pub(super) metrics: Arc<Metrics>,
 }
 
+/// How busy a policy is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Activity {
+    pub open_cases: u64,
+    /// When its newest case opened.
+    pub last_opened_at: Option<Timestamp>,
+}
+
 impl Operators {
+    pub fn activity_of(&self, policy: &str) -> Result<Activity, store::Error> {
+        let counts = self.store.open_counts()?;
+        let of = counts.iter().filter(|((name, _), _)| name == policy);
+        let filter = CaseFilter { policy: Some(policy.to_owned()), ..CaseFilter::default() };
+        let (newest, _) = self.store.cases(&filter, None, 1)?;
+        Ok(Activity {
+            open_cases: of.map(|(_, count)| count).sum(),
+            last_opened_at: newest.first().map(|case| case.opened_at),
+        })
+    }
+
     pub fn list_cases(&self, query: &CaseQuery) -> Result<Page<CaseLine>, store::Error> {
         self.search(query, |this, case| this.matches(case, query).then(|| this.line(case)))
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::TimeDelta;
 use tokio::sync::watch;
 
+use crate::api::providers::ProviderKind;
 use crate::connectors::Connectors;
 use crate::model::{Action, Clock, FailureKind, Outcome, Pause, Timestamp};
 use crate::store::{self, Commit, Store};
@@ -144,6 +145,14 @@ impl Outages {
     /// Returns the recorded outages.
     pub fn known(&self) -> Vec<Pause> {
         self.0.known.known(self.now())
+    }
+
+    /// Returns the names of the providers.
+    pub fn providers(&self) -> Vec<(String, ProviderKind)> {
+        let Connectors { identity, verification, .. } = &self.0.connectors;
+        let identity = identity.keys().map(|name| (name.clone(), ProviderKind::Identity));
+        let verification = verification.keys().map(|name| (name.clone(), ProviderKind::Verification));
+        identity.chain(verification).collect()
     }
 
     /// Returns the providers that are down now.

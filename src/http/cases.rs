@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::api::Page;
+use crate::api::audit::{AuditLine, AuditQuery};
 use crate::api::bounds::EntryLimit;
 use crate::api::cases::{
     CaseLine, CasePage, CaseQuery, CaseSheet, Decide, Filters, MayReason, OverLimitLine, Reasoned, StartCase,
@@ -12,6 +13,7 @@ use crate::api::cases::{
 };
 use crate::api::holds::{HoldLine, HoldQuery};
 use crate::api::journal::{Entry, JournalPage};
+use crate::api::timers::{TimerQuery, TimersAhead};
 use crate::engine::operators::Order;
 use crate::engine::sources::Whom;
 use crate::model::CaseId;
@@ -136,6 +138,21 @@ pub async fn over_limit(
     Query(page): Query<CasePage>,
 ) -> Result<Answer<Page<OverLimitLine>>, Problem> {
     Ok(Answer(doors.engine.operators().list_over_limit(page)?))
+}
+
+/// Lists what open cases do by themselves in the next days.
+pub async fn timers(
+    State(doors): State<AppState>,
+    Query(query): Query<TimerQuery>,
+) -> Result<Answer<TimersAhead>, Problem> {
+    Ok(Answer(doors.engine.operators().timers_ahead(&query)?))
+}
+
+pub async fn audit(
+    State(doors): State<AppState>,
+    Query(query): Query<AuditQuery>,
+) -> Result<Answer<Page<AuditLine>>, Problem> {
+    Ok(Answer(doors.engine.operators().audit(&query)?))
 }
 
 /// Lists suspensions and withheld roles, including those that closed cases left.

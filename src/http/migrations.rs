@@ -3,13 +3,24 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use crate::api::migrations::{Migrate, MigrateQuery, MigrationLine};
+use crate::api::migrations::{Migrate, MigrateQuery, MigrationLine, TableQuery};
+use crate::api::plan::OpenCases;
 use crate::engine::migrations::MigrateError;
 use crate::model::CaseId;
 
 use super::answer::Answer;
 use super::extract::{Body, Path, Query};
 use super::{AppState, Caller, Problem};
+
+/// Shows where the open cases of a policy would be in another revision. Moves nothing.
+pub async fn table(
+    State(doors): State<AppState>,
+    Path(name): Path<String>,
+    Query(query): Query<TableQuery>,
+) -> Result<Answer<OpenCases>, Problem> {
+    let to = query.to.unwrap_or_else(|| "waiting".to_owned());
+    Ok(Answer(doors.engine.migrations().table(name, to).await?))
+}
 
 pub async fn migrate(
     State(doors): State<AppState>,

@@ -9,6 +9,7 @@ use crate::api::policies::{
 };
 use crate::api::shadow::{ShadowQuery, ShadowReport};
 use crate::api::sweeps::SweepLine;
+use crate::engine::operators::Activity;
 use crate::rollout::Report;
 
 use super::answer::{Answer, Verdict};
@@ -31,11 +32,10 @@ fn lines(doors: &AppState, report: &Report) -> Result<Vec<PolicyLine>, Problem> 
         let runs = active.set.policies.get(name);
         runs.map(|policy| doors.engine.capabilities().notes(policy)).unwrap_or_default()
     };
-    let mut lines: Vec<PolicyLine> = report
-        .policies
-        .iter()
-        .map(|policy| PolicyLine { status: policy.into(), notes: notes(&policy.name) })
-        .collect();
+    let mut lines = Vec::new();
+    for policy in &report.policies {
+        lines.push(line(doors, policy.into(), notes(&policy.name))?);
+    }
     for gone in doors.engine.rollout().catalog.gone()? {
         let cases = if gone.open_cases == 1 {
             "1 open case goes".to_owned()
@@ -51,9 +51,18 @@ fn lines(doors: &AppState, report: &Report) -> Result<Vec<PolicyLine>, Problem> 
             why: Vec::new(),
             waiting: None,
         };
-        lines.push(PolicyLine { status, notes: vec![format!("gone from the tree, {cases} on")] });
+        lines.push(line(doors, status, vec![format!("gone from the tree, {cases} on")])?);
     }
     Ok(lines)
+}
+
+fn line(doors: &AppState, status: PolicyStatus, notes: Vec<String>) -> Result<PolicyLine, Problem> {
+    let active = doors.engine.active();
+    let runs = active.set.policies.get(&status.name);
+    let tests = active.tests.get(&status.name).map_or(0, |examined| examined.tests);
+    let Activity { open_cases, last_opened_at } = doors.engine.operators().activity_of(&status.name)?;
+    let owner = runs.map(|policy| policy.owner.clone());
+    Ok(PolicyLine { status, notes, owner, open_cases, tests, last_opened_at })
 }
 
 /// Lists sweeps: the last runs of each, and the next nominal time.

@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use crate::api::policies::{DiffQuery, Release, Revert, RevisionDiff, RevisionSheet};
+use crate::api::policies::{DiffQuery, Reject, Release, Revert, RevisionDiff, RevisionSheet};
+use crate::api::steps::RevisionSource;
 use crate::rollout::NoRevision;
 
 use super::answer::Answer;
@@ -22,6 +23,14 @@ pub async fn show(
     Path((name, revision)): Path<(String, String)>,
 ) -> Result<Answer<RevisionSheet>, Problem> {
     Ok(Answer(doors.engine.rollout().catalog.sheet(&name, &revision)?))
+}
+
+/// Shows the files and the steps of a revision. `revision`: its first digits, `running`, `waiting` or `last`.
+pub async fn source(
+    State(doors): State<AppState>,
+    Path((name, revision)): Path<(String, String)>,
+) -> Result<Answer<RevisionSource>, Problem> {
+    Ok(Answer(doors.engine.rollout().catalog.source(&name, &revision)?))
 }
 
 pub async fn diff(
@@ -48,6 +57,17 @@ pub async fn release(
         .release(&name, revision.as_deref(), caller.actor, reason.into())
         .await?;
     Ok(Answer(done))
+}
+
+pub async fn reject(
+    State(doors): State<AppState>,
+    Path(name): Path<String>,
+    caller: Caller,
+    Body(body): Body<Reject>,
+) -> Result<Answer<RevisionSheet>, Problem> {
+    let Reject { reason, revision } = body;
+    let orders = &doors.engine.rollout().orders;
+    Ok(Answer(orders.reject(&name, revision.as_deref(), caller.actor, reason.into()).await?))
 }
 
 pub async fn revert(

@@ -227,6 +227,8 @@ fn of_people() -> Vec<Route> {
         reads("/v1/limits", cases, cases::over_limit, "List effects over a limit"),
         orders("/v1/limits/{id}/release", Order::Release, ADMIN, "Release an effect over a limit"),
         orders("/v1/limits/{id}/drop", Order::Drop, ADMIN, "Drop an effect over a limit"),
+        reads("/v1/timers", cases, cases::timers, "List what open cases do by themselves in the next days"),
+        reads("/v1/audit", cases, cases::audit, "Search the journals of all cases"),
         reads("/v1/holds", cases, cases::holds, "List suspensions and withheld roles"),
         reads("/v1/subjects", Needs::Role(PRIVACY), subjects::show, "Show everything about one person"),
         changes("/v1/subjects/erase", PRIVACY, subjects::erase, "Erase one person"),
@@ -266,9 +268,24 @@ fn of_policies() -> Vec<Route> {
         .refusing(&[NOT_FOUND]),
         reads("/v1/policies/{name}/revisions/{revision}", policies, revisions::show, "Show a revision")
             .refusing(&[NOT_FOUND, CONFLICT]),
+        reads(
+            "/v1/policies/{name}/revisions/{revision}/source",
+            policies,
+            revisions::source,
+            "Show the files and the steps of a revision",
+        )
+        .refusing(&[NOT_FOUND, CONFLICT]),
         reads("/v1/policies/{name}/diff", policies, revisions::diff, "Compare two revisions")
             .refusing(&[NOT_FOUND, CONFLICT]),
+        reads(
+            "/v1/policies/{name}/open_cases",
+            policies,
+            migrations::table,
+            "Show where open cases would be in another revision",
+        )
+        .refusing(&[NOT_FOUND, CONFLICT]),
         changes("/v1/policies/{name}/release", ADMIN, revisions::release, "Release a parked revision"),
+        changes("/v1/policies/{name}/reject", ADMIN, revisions::reject, "Reject a parked revision"),
         changes("/v1/policies/{name}/revert", ADMIN, revisions::revert, "Go back to an older revision"),
         changes("/v1/policies/reload", &[Role::Author], policies::reload, "Load the policy tree now"),
         Route {
@@ -280,6 +297,7 @@ fn of_policies() -> Vec<Route> {
                 "Plan: what activating a tree would do",
             )
         },
+        reads("/v1/providers", policies, watch::providers, "List providers with their outages"),
         reads("/v1/sweeps", policies, policies::sweeps, "List sweeps with their runs"),
     ]
 }

@@ -5,13 +5,20 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use chrono::TimeDelta;
 
-use super::answer::Words;
+use crate::api::providers::Providers;
+
+use super::answer::{Answer, Words};
 use super::exposition::Exposition;
 use super::{AppState, Problem};
 
 pub async fn metrics(State(doors): State<AppState>, headers: HeaderMap) -> Result<Exposition, Problem> {
     let text = doors.engine.status().metrics_text().map_err(|error| Problem::internal(&error))?;
     Ok(Exposition::new(text, &headers))
+}
+
+/// Lists outside systems, and whether they answer. Names no person, and needs a role all the same.
+pub async fn providers(State(doors): State<AppState>) -> Result<Answer<Providers>, Problem> {
+    Ok(Answer(doors.engine.status().providers()?))
 }
 
 pub async fn live(State(doors): State<AppState>) -> Words {

@@ -20,6 +20,8 @@ pub struct Active {
     pub waiting: BTreeMap<String, Arc<Policy>>,
     /// What the tests of the running policies covered when they passed.
     pub tests: BTreeMap<String, Examined>,
+    /// What the tests of parked policies cover; all of them passed.
+    pub waiting_tests: BTreeMap<String, Examined>,
     pub report: Report,
     /// The back-tests of parked revisions.
     pub back_tests: BTreeMap<String, Arc<BackTest>>,

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::api::policies::{RevisionDiff, RevisionLine, RevisionSheet};
+use crate::api::policies::{Covered, RevisionDiff, RevisionLine, RevisionSheet};
+use crate::api::steps::RevisionSource;
 use crate::policy::effects::{diff, effects};
 use crate::policy::{Policy, Revision};
 use crate::store::{self, Store};
 
-use super::active::Running;
+use super::active::{Active, Running};
 use super::compiled::{PolicyError, Revisions};
 
 /// Why a lookup has no answer.
@@ -152,6 +153,7 @@ impl Catalog {
             runs: active.set.policies.get(name).is_some_and(|runs| runs.revision == policy.revision),
             text: effects.to_string(),
             notes: self.way_back(name)?,
+            tests: tests(&active, &policy),
             effects: effects.into(),
             files: policy.files.0.keys().cloned().collect(),
             foreseen: active
@@ -160,6 +162,11 @@ impl Catalog {
                 .filter(|test| test.revision == policy.revision)
                 .map(|test| test.past.as_ref().into()),
         })
+    }
+
+    /// Returns the files and the steps of one revision.
+    pub fn source(&self, name: &str, which: &str) -> Result<RevisionSource, NoRevision> {
+        Ok(RevisionSource::from(self.at(name, which)?.as_ref()))
     }
 
     /// Returns how the effects of another revision differ.
@@ -192,6 +199,18 @@ impl Catalog {
         lines.sort_by_key(|line| std::cmp::Reverse(line.at));
         Ok(lines)
     }
+}
+
+/// Returns what the tests of a revision cover, if it runs or is parked.
+fn tests(active: &Active, policy: &Policy) -> Option<Covered> {
+    let is = |other: Option<&Arc<Policy>>| other.is_some_and(|other| other.revision == policy.revision);
+    let (running, waiting) = (active.set.policies.get(&policy.name), active.waiting.get(&policy.name));
+    let tests = match (is(running), is(waiting)) {
+        (true, _) => active.tests.get(&policy.name),
+        (false, true) => active.waiting_tests.get(&policy.name),
+        (false, false) => None,
+    };
+    tests.map(Into::into)
 }
 
 pub(super) fn no(why: &str) -> NoRevision {

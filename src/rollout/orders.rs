@@ -93,6 +93,46 @@ impl Orders {
         self.catalog.sheet(name, "last")
     }
 
+    /// Rejects a parked revision: the running one stays until the files of the policy are edited again. `revision`: the
+    /// one that the person reviewed; another is not rejected.
+    pub async fn reject(
+        &self,
+        name: &str,
+        revision: Option<&str>,
+        by: Actor,
+        reason: String,
+    ) -> Result<RevisionSheet, NoRevision> {
+        let active = self.running.load();
+        let status = active.report.policies.iter().find(|status| status.name == name);
+        let status = status.ok_or(NoRevision::NoPolicy)?;
+        let parked = Some(status).filter(|status| status.state == PolicyState::NeedsRelease);
+        let waiting = parked.and_then(|status| status.waiting.clone());
+        let waiting = waiting.ok_or_else(|| no(&format!("no revision of {name} is parked")))?;
+        if revision.is_some_and(|looked_at| !matches(&waiting, looked_at)) {
+            let short = waiting.short();
+            return Err(no(&format!(
+                "the files were edited meanwhile: revision {short} is parked now; review it first"
+            )));
+        }
+        let Some(runs) = status.revision.clone() else {
+            return Err(no("no revision runs that could stay; remove the policy from the tree instead"));
+        };
+        // The order is a revert to what runs: it holds as long as the tree has the rejected revision.
+        self.ordered(PolicyOrder {
+            policy: name.to_owned(),
+            what: PolicyDeed::Reverted,
+            revision: runs,
+            over: Some(waiting),
+            by: by.name,
+            reason: format!("rejected: {reason}"),
+            at: self.clock.now(),
+            newly: BTreeMap::new(),
+            began: None,
+        })
+        .await?;
+        self.catalog.sheet(name, "running")
+    }
+
     /// Activates an older revision in the place of the tree's, until the files of the policy are edited again.
     pub async fn revert(
         &self,

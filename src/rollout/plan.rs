@@ -148,7 +148,13 @@ impl Planner {
         })
     }
 
-    fn open_cases(&self, name: &str, new: Option<&Policy>, moved: &Moved) -> Result<OpenCases, store::Error> {
+    /// Returns the open cases of a policy, and where they would be in a new revision. Blocks.
+    pub fn open_cases(
+        &self,
+        name: &str,
+        new: Option<&Policy>,
+        moved: &Moved<'_>,
+    ) -> Result<OpenCases, store::Error> {
         let filter = CaseFilter { policy: Some(name.to_owned()), open: Some(true), ..CaseFilter::default() };
         let (cases, next) = self.store.cases(&filter, None, MOST_CASES)?;
         let mut open = OpenCases { open: cases.len(), more: next.is_some(), ..OpenCases::default() };

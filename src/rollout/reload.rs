@@ -256,7 +256,11 @@ impl Reload {
             return self.keep_all(format!("storing the new revisions failed: {error}"));
         }
         let set = PolicySet::new(chosen.runs);
-        let active = Arc::new(Active { set, waiting: chosen.waiting, tests, report, back_tests, untested });
+        let waits = |name: &String| chosen.waiting.contains_key(name);
+        let waiting_tests = examined.into_iter().filter(|(name, _)| waits(name)).collect();
+        let waiting = chosen.waiting;
+        let active = Active { set, waiting, tests, waiting_tests, report, back_tests, untested };
+        let active = Arc::new(active);
         // Nothing after this line can fail.
         self.0.running.swap(Arc::clone(&active));
         log_changes(&before, &active);
@@ -301,8 +305,10 @@ impl Reload {
         };
         let set = PolicySet::new(before.set.policies.values().cloned());
         let (waiting, tests) = (before.waiting.clone(), before.tests.clone());
+        let waiting_tests = before.waiting_tests.clone();
         let (back_tests, untested) = (before.back_tests.clone(), before.untested.clone());
-        let active = Arc::new(Active { set, waiting, tests, report, back_tests, untested });
+        let active = Active { set, waiting, tests, waiting_tests, report, back_tests, untested };
+        let active = Arc::new(active);
         self.0.running.swap(Arc::clone(&active));
         active
     }

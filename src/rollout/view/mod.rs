@@ -6,9 +6,11 @@
 //! | `effects` | effects sheets and their differences |
 //! | `past` | back-tests |
 //! | `policies` | status, diagnostics |
+//! | `steps` | files and steps of a revision |
 //! | `shadow` | what a shadow policy would have done |
 
 mod effects;
 mod past;
 mod policies;
 mod shadow;
+mod steps;

@@ -2,9 +2,10 @@
 
 use crate::api::all;
 use crate::api::diagnostics::{Diagnostic, Place, Severity};
-use crate::api::policies::{LastReload, Mode, PolicyState, PolicyStatus};
+use crate::api::policies::{Covered, LastReload, Mode, PolicyState, PolicyStatus};
 use crate::policy::{codes, diagnostic, tree};
 use crate::rollout::report;
+use crate::store::Examined;
 
 impl From<tree::Mode> for Mode {
     fn from(mode: tree::Mode) -> Self {
@@ -41,6 +42,13 @@ impl From<&report::PolicyStatus> for PolicyStatus {
             why: why.clone(),
             waiting: waiting.as_ref().map(|revision| revision.0.clone()),
         }
+    }
+}
+
+impl From<&Examined> for Covered {
+    fn from(examined: &Examined) -> Self {
+        let Examined { tests, walked, not_walked } = examined;
+        Self { tests: *tests, walked: all(walked.clone()), not_walked: all(not_walked.clone()) }
     }
 }
 
