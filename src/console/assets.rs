@@ -13,6 +13,8 @@ use crate::http::extract::Path;
 
 const FILES: &[(&str, &str, &[u8])] = &[
     ("console.css", "text/css; charset=utf-8", include_bytes!("assets/console.css")),
+    ("admin.css", "text/css; charset=utf-8", include_bytes!("assets/admin.css")),
+    ("drawing.css", "text/css; charset=utf-8", include_bytes!("assets/drawing.css")),
     ("console.js", "text/javascript; charset=utf-8", include_bytes!("assets/console.js")),
     ("htmx.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/htmx.min.js")),
     ("htmx-sse.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/htmx-sse.min.js")),

@@ -120,7 +120,7 @@ pub fn open(
     Ok(response)
 }
 
-fn goes(next: &str) -> Response {
+pub fn goes(next: &str) -> Response {
     (guards(), Redirect::to(next)).into_response()
 }
 

@@ -12,10 +12,16 @@
 //! | `login` | signing in and out, one-time links |
 //! | `settings` | the switch of the theme |
 //! | `cases` | the list of cases |
+//! | `form` | fields of forms |
+//! | `drawing` | a policy as a path |
+//! | `admin` | pages for people who own policies |
 //! | `routes` | every page, with the roles that it needs |
 
+mod admin;
 mod assets;
 mod cases;
+mod drawing;
+mod form;
 mod login;
 mod nav;
 mod refused;

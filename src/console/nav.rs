@@ -4,12 +4,19 @@ use serde::Serialize;
 
 use crate::config::Role;
 use crate::http::Caller;
-use crate::http::routes::CASES;
+use crate::http::routes::{CASES, EXPLAIN, POLICIES};
 
 /// A page in the navigation. `Other` is on no list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Cases,
+    Explain,
+    Policies,
+    Changes,
+    Sweeps,
+    Calendar,
+    Providers,
+    Audit,
     Other,
 }
 
@@ -23,8 +30,27 @@ struct Entry {
     roles: &'static [Role],
 }
 
-const ENTRIES: &[Entry] =
-    &[Entry { group: "Desk", place: Place::Cases, label: "Cases", path: "/cases", key: 'c', roles: CASES }];
+const ENTRIES: &[Entry] = &[
+    Entry { group: "Desk", place: Place::Cases, label: "Cases", path: "/cases", key: 'c', roles: CASES },
+    entry(Place::Policies, "Policies", "/policies", 'p', POLICIES),
+    entry(Place::Changes, "Changes", "/changes", 'r', POLICIES),
+    entry(Place::Explain, "Explain", "/explain", 'e', EXPLAIN),
+    entry(Place::Calendar, "Calendar", "/calendar", 't', CASES),
+    entry(Place::Sweeps, "Sweeps", "/sweeps", 's', POLICIES),
+    entry(Place::Providers, "Providers", "/providers", 'v', POLICIES),
+    entry(Place::Audit, "Audit", "/audit", 'a', CASES),
+];
+
+/// An entry for people who own policies.
+const fn entry(
+    place: Place,
+    label: &'static str,
+    path: &'static str,
+    key: char,
+    roles: &'static [Role],
+) -> Entry {
+    Entry { group: "Policies", place, label, path, key, roles }
+}
 
 /// A group of entries, for the template.
 #[derive(Debug, Serialize)]

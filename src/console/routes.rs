@@ -10,7 +10,7 @@ use crate::http::routes::{ANY, CASES};
 use crate::http::signed_in::{Asked, Refused};
 use crate::http::{AppState, Console, Needs, Route};
 
-use super::{assets, cases, login, refused, settings, templates};
+use super::{admin, assets, cases, login, refused, settings, templates};
 
 /// The console, for `AppState::with_console`.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Console for Pages {
         };
         let open =
             |method, path, handler, summary| Route::page(method, path, Needs::SignIn, handler, summary);
-        vec![
+        let mut routes = vec![
             Route::page(
                 Method::GET,
                 "/assets/{name}",
@@ -46,7 +46,9 @@ impl Console for Pages {
             form("/logout", ANY, post(login::leave), "Sign out"),
             form("/theme", ANY, post(settings::theme), "Choose the theme"),
             page("/cases", CASES, get(cases::list), "List cases"),
-        ]
+        ];
+        routes.extend(admin::routes());
+        routes
     }
 
     fn refuse(&self, doors: &AppState, asked: &Asked, why: Refused) -> Response {

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse as _, Response};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use crate::http::sessions::{Signed, cookie};
+use crate::http::sessions::{Draft, Signed, cookie};
 use crate::http::{AppState, Caller, Problem};
 use crate::model::Timestamp;
 
@@ -34,6 +34,13 @@ struct Look {
     now: Timestamp,
     zone: Tz,
     theme: &'static str,
+}
+
+/// A sentence at the top of a page.
+#[derive(Debug, Clone, Serialize)]
+pub struct Note {
+    pub good: bool,
+    pub text: String,
 }
 
 /// The frame around every page, as its template reads it.
@@ -74,6 +81,27 @@ fn look(doors: &AppState, headers: &HeaderMap) -> Look {
 }
 
 impl Visit {
+    /// What the person typed on this page before it could be sent.
+    pub fn take_draft(&self) -> Option<Draft> {
+        let path = self.path.split('?').next().unwrap_or_default();
+        self.doors.sessions().take_draft(&self.signed, path)
+    }
+
+    /// Keeps what the person typed for the next look at a page.
+    pub fn keep_draft(&self, page: &str, fields: Vec<(String, String)>) {
+        self.doors.sessions().keep_draft(&self.signed, Draft { page: page.to_owned(), fields });
+    }
+
+    /// What the last form of this page came to.
+    pub fn take_note(&self) -> Option<Note> {
+        let mut fields = self.take_draft().into_iter().flat_map(|draft| draft.fields);
+        fields.find_map(|(name, text)| match name.as_str() {
+            "done" => Some(Note { good: true, text }),
+            "refused" => Some(Note { good: false, text }),
+            _ => None,
+        })
+    }
+
     /// Renders a page with its view.
     pub fn page(
         &self,

@@ -3,6 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `admin` | the pages of people who own policies |
 //! | `client` | a browser without a screen: cookies, forms, redirects |
 //! | `matrix` | every page with every role |
 //! | `security` | sessions, forged forms, injected names, redirects |
@@ -14,6 +15,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod admin;
 mod client;
 mod matrix;
 mod security;
