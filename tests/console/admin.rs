@@ -12,7 +12,8 @@ use crate::world::{World, edit};
 /// A name that must come back as text.
 const MARKUP: &str = "<img src=x onerror=alert(1)>";
 
-/// A person whose case is stuck, since the name makes no mail address; one approved; and an edit that is parked.
+/// A person whose case is stuck, since the name makes no mail address; one approved; one who was
+/// asked for proof; and an edit that is parked.
 async fn world() -> (World, Value) {
     let mut world = World::new(60, Path::new("tests/data/tree"), "").await;
     world.town.jumio.turn(|knobs| knobs.rate_limits = false);
@@ -22,6 +23,8 @@ async fn world() -> (World, Value) {
     world.goes_through(&grace, passes()).await;
     world.until_closed(&grace, "approved").await;
     let case = world.until("the case", async |world| world.sheet(&ada).await).await;
+    let hedy = world.registers("Hedy");
+    world.until_state(&hedy, "waiting").await;
     edit(
         &world.policies().join("proofing/policy.yaml"),
         "        - close: unclear",
@@ -85,7 +88,8 @@ async fn every_page_shows_what_the_api_has() {
         (&explain, &["registration.created", "/cases/", "opened"]),
         (&tried, &["With other values", "nothing was recorded", "would"]),
         ("/sweeps", &["Sweeps"]),
-        ("/calendar", &["Calendar"]),
+        ("/calendar", &["time to answer ends", "Hedy", "proofing"]),
+        ("/calendar?days=7", &["No open case has a timer"]),
         ("/providers", &["onelogin", "jumio", "no outage", "stops of proofd itself"]),
         ("/audit", &["Opened", "proofing"]),
         ("/audit?what=closed", &["Closed", "result approved"]),
