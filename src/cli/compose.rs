@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use chrono::TimeDelta;
 
 use crate::config::{self, Config, Mistake};
+use crate::connectors::options::Letterhead;
 use crate::connectors::{Connectors, Registry, Setup};
 use crate::engine::Settings;
 use crate::http::{Access, Grant};
@@ -73,7 +74,9 @@ impl Configured {
 
     /// Builds the connectors without sending a request.
     pub fn connectors(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Connectors> {
-        self.setup.build(&self.config.base, &self.config.public_url, clock)
+        let config = &self.config;
+        let letterhead = Letterhead { organization: &config.organization, color: &config.person_pages.color };
+        self.setup.build(&config.base, &config.public_url, letterhead, clock)
     }
 
     pub fn settings(&self) -> anyhow::Result<Settings> {

@@ -99,6 +99,9 @@ pub trait VerificationProvider: Connector {
 
     fn pace(&self) -> Pace;
 
+    /// Returns the name by which people know the vendor. It is shown to them before their data goes there.
+    fn display_name(&self) -> &str;
+
     /// Deletes a person's account with everything that the provider has about them. An account that does not exist (any
     /// more) counts as deleted. `None`: the provider does not offer that.
     fn delete<'a>(&'a self, _account: &'a str) -> Option<BoxFuture<'a, Result<(), Failure>>> {

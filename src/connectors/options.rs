@@ -101,6 +101,15 @@ pub struct Site<'a> {
     pub clock: &'a Arc<dyn Clock>,
     /// The address at which people reach this daemon.
     pub public_url: &'a Url,
+    pub letterhead: Letterhead<'a>,
+}
+
+/// The look of what people receive.
+#[derive(Debug, Clone, Copy)]
+pub struct Letterhead<'a> {
+    pub organization: &'a str,
+    /// `#` and six hexadecimal digits.
+    pub color: &'a str,
 }
 
 impl Site<'_> {

@@ -13,7 +13,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use url::Url;
 
-use super::options::{CallsPerSecond, Options, Site};
+use super::options::{CallsPerSecond, Letterhead, Options, Site};
 use super::registry::{Provider, Registry, Role};
 use super::{
     EndpointClient, EventSink, IdentityOptions, IdentityProvider, Mailer, Results, TargetSystem,
@@ -180,8 +180,14 @@ impl Setup {
     }
 
     /// Builds all connectors.
-    pub fn build(&self, base: &Path, public_url: &Url, clock: &Arc<dyn Clock>) -> anyhow::Result<Connectors> {
-        let site = Site { name: "", path: "", base, clock, public_url };
+    pub fn build(
+        &self,
+        base: &Path,
+        public_url: &Url,
+        letterhead: Letterhead<'_>,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<Connectors> {
+        let site = Site { name: "", path: "", base, clock, public_url, letterhead };
         let mut built = Connectors { limits: self.call_limits(), ..Connectors::default() };
         for (name, one) in &self.identity {
             built.identity.insert(name.clone(), one.options.build(&Site { name, path: &one.path, ..site })?);

@@ -52,6 +52,7 @@ impl Peer {
             password: None,
             from: "Example Identity <idv@example.com>".to_owned(),
             timeout: Duration::from_millis(400),
+            ..Settings::default()
         }
     }
 
@@ -385,6 +386,7 @@ fn invalid_settings_are_refused() {
         password: password.map(Secret::new),
         from: from.to_owned(),
         timeout: Settings::DEFAULT_TIMEOUT,
+        ..Settings::default()
     };
     let from = "Example <idv@example.com>";
     for (url, password, from) in [

@@ -131,6 +131,10 @@ impl VerificationProvider for Jumio {
         // Jumio allows 15 detail reads per second to the whole tenant; status reads are extra.
         Pace { starts_per_second: self.starts_per_second, reads_per_second: 12.0 }
     }
+
+    fn display_name(&self) -> &str {
+        "Jumio"
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -186,6 +186,10 @@ impl VerificationProvider for OpenId {
         let starts_per_second = self.settings.options.starts_per_second;
         Pace { starts_per_second, reads_per_second: starts_per_second * 4.0 }
     }
+
+    fn display_name(&self) -> &str {
+        self.settings.options.issuer.trim_start_matches("https://")
+    }
 }
 
 /// Returns whether secrets and people may be sent to an address: https, or this machine if the issuer is there too.

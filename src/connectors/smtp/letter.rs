@@ -9,6 +9,7 @@ use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use sha2::{Digest as _, Sha256};
 
+use super::layout::Layout;
 use super::mailbox::{line, safe_mailbox};
 use crate::model::{Failure, Message, Timestamp};
 
@@ -36,20 +37,33 @@ impl Header for AutoSubmitted {
     }
 }
 
-pub(super) fn letter(from: &Mailbox, id: &str, message: &Message, now: Timestamp) -> Result<Letter, Failure> {
+pub(super) fn letter(
+    from: &Mailbox,
+    layout: &Layout,
+    id: &str,
+    message: &Message,
+    now: Timestamp,
+) -> Result<Letter, Failure> {
     let to = safe_mailbox(message.to.name.as_deref(), &message.to.email)?;
     // The mail library panics on conditions that it considers impossible; text of unknown people must not be able to
     // stop the process.
-    catch_unwind(AssertUnwindSafe(|| write(from, to, id, message, now)))
+    catch_unwind(AssertUnwindSafe(|| write(from, to, layout, id, message, now)))
         .unwrap_or_else(|_| Err("the mail library failed".to_owned()))
         .map_err(|why| Failure::refused(format!("building the mail '{}' failed: {why}", message.template)))
 }
 
-fn write(from: &Mailbox, to: Mailbox, id: &str, message: &Message, now: Timestamp) -> Result<Letter, String> {
+fn write(
+    from: &Mailbox,
+    to: Mailbox,
+    layout: &Layout,
+    id: &str,
+    message: &Message,
+    now: Timestamp,
+) -> Result<Letter, String> {
     let parts = MultiPart::alternative()
         .boundary(boundary(id, message))
         .singlepart(SinglePart::plain(message.text.clone()))
-        .singlepart(SinglePart::html(message.html.clone()));
+        .singlepart(SinglePart::html(layout.surround(message)));
     let mail = lettre::Message::builder()
         .message_id(Some(message_id(id, from)))
         .date(SystemTime::from(now))
@@ -106,7 +120,7 @@ mod tests {
     fn written(id: &str, message: &Message) -> Result<Letter, Failure> {
         let from = super::super::mailbox::sender("Example <idv@example.com>").unwrap();
         let now = DateTime::parse_from_rfc3339("2026-01-15T10:00:00Z").unwrap().to_utc();
-        letter(&from, id, message, now)
+        letter(&from, &Layout::default(), id, message, now)
     }
 
     /// Returns the mail's own headers, unfolded.

@@ -17,11 +17,13 @@ use crate::model::{Address, Attempt, Clock, Failure, Message, Secret};
 
 mod dialogue;
 mod hello;
+mod layout;
 mod letter;
 mod mailbox;
 mod options;
 mod relay;
 
+pub use layout::Layout;
 pub use mailbox::safe_mailbox;
 pub use options::Options;
 
@@ -39,6 +41,8 @@ pub struct Settings {
     pub from: String,
     /// For the connection, and again for the delivery of a mail.
     pub timeout: Duration,
+    /// What surrounds the HTML part of each mail.
+    pub layout: Layout,
 }
 
 impl Settings {
@@ -53,6 +57,7 @@ impl Default for Settings {
             password: None,
             from: String::new(),
             timeout: Self::DEFAULT_TIMEOUT,
+            layout: Layout::default(),
         }
     }
 }
@@ -67,6 +72,7 @@ impl fmt::Debug for Settings {
 pub struct Smtp {
     relay: relay::Relay,
     from: Mailbox,
+    layout: Layout,
     timeout: Duration,
     connections: Semaphore,
     clock: Arc<dyn Clock>,
@@ -87,7 +93,7 @@ impl Smtp {
             return Err("the mail server's timeout must be longer than zero".to_owned());
         }
         let connections = Semaphore::new(CONNECTIONS);
-        Ok(Self { relay, from, timeout: settings.timeout, connections, clock })
+        Ok(Self { relay, from, layout: settings.layout, timeout: settings.timeout, connections, clock })
     }
 
     async fn test(&self, to: &str) -> Result<(), Failure> {
@@ -106,7 +112,7 @@ impl Smtp {
     }
 
     async fn deliver(&self, id: &str, message: &Message) -> Result<(), Failure> {
-        let letter = letter::letter(&self.from, id, message, self.clock.now())?;
+        let letter = letter::letter(&self.from, &self.layout, id, message, self.clock.now())?;
         let _permit =
             self.connections.acquire().await.map_err(|_| Failure::unavailable("the daemon is stopping"))?;
         dialogue::hand_over(&self.relay, self.timeout, &letter).await

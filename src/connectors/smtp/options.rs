@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Settings, Smtp};
+use super::{Layout, Settings, Smtp};
 use crate::config::{self, SecretSource};
 use crate::connectors::options::{self, CallsPerSecond, Site, Target};
 
@@ -52,6 +52,7 @@ impl Options {
             url: self.url.clone(),
             password: site.optional("password", self.password.as_ref())?,
             from: self.from.clone(),
+            layout: Layout::new(site.letterhead),
             ..Settings::default()
         };
         Smtp::new(settings, Arc::clone(site.clock)).map_err(|why| site.refused(why))

@@ -2,6 +2,7 @@
 
 use proofd::config;
 use proofd::connectors::Registry;
+use proofd::connectors::options::Letterhead;
 use proofd::connectors::setup::Setup;
 
 fn mistake(options: &str) -> Result<Setup, String> {
@@ -66,6 +67,7 @@ fn a_placeholder_secret_is_refused() {
     let (setup, warnings) = Setup::read(&Registry::shipped(), &config).unwrap();
     assert!(!warnings.is_empty());
     let clock: std::sync::Arc<dyn proofd::model::Clock> = std::sync::Arc::new(proofd::engine::clock::System);
-    let refused = setup.build(dir.path(), &config.public_url, &clock).unwrap_err().to_string();
+    let letterhead = Letterhead { organization: "Example Corp", color: "#1451c8" };
+    let refused = setup.build(dir.path(), &config.public_url, letterhead, &clock).unwrap_err().to_string();
     assert!(refused.contains("connectors.keycloak.staff: client_secret: it is a placeholder"), "{refused}");
 }
