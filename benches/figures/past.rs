@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use chrono::TimeDelta;
-use proofd::case::{Case, Cause, Context, Facts, Input, OpenedBy, Opening, Recorded, State};
+use proofd::case::{Case, Cause, Context, Facts, Input, OpenedBy, Opening, Press, Recorded, State};
 use proofd::engine::clock::Virtual;
 use proofd::engine::{Connectors, Engine, Settings};
 use proofd::model::{
@@ -310,7 +310,7 @@ impl Recorder<'_> {
         }
         let input = match &case.state {
             State::Verifying(proving) => match &proving.session {
-                None => Input::Press { link: proving.link, locale: None },
+                None => Input::Press(Press { link: proving.link, ..Press::default() }),
                 Some(session) => {
                     let execution = session.execution.clone();
                     self.now += TimeDelta::minutes(3);

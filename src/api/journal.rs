@@ -97,6 +97,10 @@ pub enum Note {
     ReadingIgnored {
         execution: String,
     },
+    /// The person agreed to the text of this version before the vendor started.
+    Agreed {
+        text: String,
+    },
     Pressed,
     Hinted,
     /// The person came back from the vendor.

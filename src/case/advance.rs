@@ -81,8 +81,7 @@ pub fn advance(case: Case, policy: &Policy, input: Input, context: &Context<'_>)
         return Err(Refused::WrongPolicy);
     }
     let mut transition = Transition::new(case, policy, context);
-    if matches!(input, Input::Press { .. } | Input::Decision(_) | Input::Contest { .. } | Input::Operator(_))
-    {
+    if matches!(input, Input::Press(_) | Input::Decision(_) | Input::Contest { .. } | Input::Operator(_)) {
         transition.be_fair();
     }
     let state = transition.case.state.clone();
@@ -106,11 +105,9 @@ pub fn advance(case: Case, policy: &Policy, input: Input, context: &Context<'_>)
         (State::Verifying(_) | State::Reviewing(_) | State::Waiting(_) | State::Grace(_), Input::Wake) => {
             transition.woken()?
         }
-        (State::Verifying(proving), Input::Press { link, locale }) => {
-            transition.press(proving, link, locale)?
-        }
-        (State::Held { since, asked: Some(asked), .. }, Input::Press { link, locale }) => {
-            transition.press_again(*asked, since, link, locale)?
+        (State::Verifying(proving), Input::Press(press)) => transition.press(proving, press)?,
+        (State::Held { since, asked: Some(asked), .. }, Input::Press(press)) => {
+            transition.press_again(*asked, since, press)?
         }
         (State::Verifying(proving), Input::Hint { execution }) => transition.hinted(proving, &execution)?,
         (State::Verifying(proving), Input::Return { execution, returned }) => {
@@ -133,16 +130,12 @@ pub fn advance(case: Case, policy: &Policy, input: Input, context: &Context<'_>)
 
         (
             State::Calling { .. } | State::Held { .. } | State::Stuck(_),
-            Input::Wake
-            | Input::Press { .. }
-            | Input::Hint { .. }
-            | Input::Return { .. }
-            | Input::Decision(_),
+            Input::Wake | Input::Press(_) | Input::Hint { .. } | Input::Return { .. } | Input::Decision(_),
         )
         | (State::Verifying(_) | State::Waiting(_), Input::Decision(_))
         | (
             State::Reviewing(_) | State::Waiting(_) | State::Grace(_),
-            Input::Press { .. } | Input::Hint { .. } | Input::Return { .. },
+            Input::Press(_) | Input::Hint { .. } | Input::Return { .. },
         ) => {
             return Err(Refused::NotAwaited);
         }

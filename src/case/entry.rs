@@ -83,6 +83,10 @@ pub enum Note {
     ReadingIgnored {
         execution: String,
     },
+    /// The person agreed to a text about the processing of their data, before the vendor started.
+    Agreed {
+        text: String,
+    },
     Pressed,
     Hinted,
     /// The person's browser came back from the vendor with something to exchange for the result.
@@ -193,6 +197,7 @@ impl Note {
             Self::SessionVoid { .. } => "session_void",
             Self::ReadingIgnored { .. } => "reading_ignored",
             Self::Returned => "returned",
+            Self::Agreed { .. } => "agreed",
             Self::Pressed => "pressed",
             Self::Hinted => "hinted",
             Self::RemindersSkipped { .. } => "reminders_skipped",

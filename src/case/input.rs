@@ -35,6 +35,16 @@ pub enum OpenedBy {
     },
 }
 
+/// A press of the button on a person's page.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Press {
+    /// The number in their link.
+    pub link: u32,
+    pub locale: Option<String>,
+    /// The version of the text about their data that they agreed to.
+    pub agreed: Option<String>,
+}
+
 /// An input of a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -62,11 +72,8 @@ pub enum Input {
     },
     /// `wake_at` is reached.
     Wake,
-    /// The person pressed the button of their page. `link` is the number in their link.
-    Press {
-        link: u32,
-        locale: Option<String>,
-    },
+    /// The person pressed the button of their page.
+    Press(Press),
     /// The person objects to an adverse end.
     Contest {
         link: u32,

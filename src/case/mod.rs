@@ -89,7 +89,7 @@ pub use entry::{Entry, Note};
 pub use forecast::{decision_rules, decisions_allowed, waiting_for};
 pub use holding::keeps;
 pub use identity::{case_id, person, spread};
-pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Refused, RefusedDecision};
+pub use input::{Decision, Input, OpenedBy, Opening, Operator, Order, Press, Refused, RefusedDecision};
 pub use limits::{Counters, LONGEST_WINDOW};
 pub use links::{LinkKind, Links};
 pub use migrating::{CannotMigrate, Migration, Mover, Preview, migrate};
@@ -100,7 +100,7 @@ pub use opening::{
 pub use possibly_performed::possibly_performed;
 pub use quarantine::quarantine;
 pub use recorded::{Cause, Facts, Recorded};
-pub use session::{is_returned, moved_on, reading};
+pub use session::{is_returned, moved_on, reading, verification};
 pub use state::{
     Case, EarlierEvent, Echo, Held, Hold, InGrace, Pending, Placed, Purpose, RecordedEvent, Reviewing, State,
     Stretch, Stuck, Verifying, Waiting, Whose,

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 
 use super::enrolling::in_use;
 use super::entry::Note;
-use super::input::Refused;
+use super::input::{Press, Refused};
 use super::state::{State, Verifying};
 use super::transition::Transition;
 use crate::model::{EffectKind, Enrolment, Session, Timestamp};
@@ -63,14 +63,8 @@ impl Transition<'_> {
     }
 
     /// Handles another press while the case is over limit: it continues if the limit has room now.
-    pub fn press_again(
-        &mut self,
-        asked: Verifying,
-        since: Timestamp,
-        link: u32,
-        locale: Option<String>,
-    ) -> Result<(), Refused> {
-        if link != asked.link {
+    pub fn press_again(&mut self, asked: Verifying, since: Timestamp, press: Press) -> Result<(), Refused> {
+        if press.link != asked.link {
             return Err(Refused::DeadLink);
         }
         if self.context.over_limit.contains(&EffectKind::Verify) {
@@ -79,7 +73,7 @@ impl Transition<'_> {
         let stood = self.now() - since;
         self.prove_on(asked, stood);
         let State::Verifying(proving) = self.case.state.clone() else { return Err(Refused::NotAwaited) };
-        self.press(proving, link, locale)
+        self.press(proving, press)
     }
 
     /// Continues after an operator released the start: the person gets a mail with the link.

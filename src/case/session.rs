@@ -22,7 +22,7 @@ use crate::model::{
 };
 use crate::policy::Policy;
 use crate::policy::outcome::ProofOutcome;
-use crate::policy::tree::Verb;
+use crate::policy::tree::{Verb, Verification};
 
 /// Seconds after the end of the capture at which the vendor expects readings; then every half hour.
 const ASK_AFTER: [i64; 10] = [40, 60, 100, 160, 240, 340, 460, 600, 760, 940];
@@ -441,10 +441,17 @@ impl Verifying {
 /// progress.
 pub fn reading(case: &Case, policy: &Policy) -> Option<Action> {
     let State::Verifying(proving) = &case.state else { return None };
-    let Verb::Verify(verify) = &policy.step(proving.step)?.verb else { return None };
     let session = proving.session.as_ref()?;
     let waits = proving.captured_at.is_none() && proving.read.is_none();
-    waits.then(|| read(in_use(proving, verify).provider.clone(), session, None))
+    let provider = verification(case, policy)?.provider.clone();
+    waits.then(|| read(provider, session, None))
+}
+
+/// Returns the verification in use of a case that waits for one.
+pub fn verification<'a>(case: &Case, policy: &'a Policy) -> Option<&'a Verification> {
+    let State::Verifying(proving) = &case.state else { return None };
+    let Verb::Verify(verify) = &policy.step(proving.step)?.verb else { return None };
+    Some(in_use(proving, verify))
 }
 
 /// Returns whether a reading shows progress beyond a pending capture.

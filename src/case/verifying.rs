@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::enrolling::in_use;
 use super::entry::Note;
-use super::input::Refused;
+use super::input::{Press, Refused};
 use super::judge::{Judged, record};
 use super::mail::Asked;
 use super::session::NOT_ENROLLED;
@@ -172,21 +172,19 @@ impl<'a> Transition<'a> {
     }
 
     /// Handles the person's button. An existing session is read first: it may have ended.
-    pub fn press(
-        &mut self,
-        mut proving: Verifying,
-        link: u32,
-        locale: Option<String>,
-    ) -> Result<(), Refused> {
-        if link != proving.link {
+    pub fn press(&mut self, mut proving: Verifying, press: Press) -> Result<(), Refused> {
+        if press.link != proving.link {
             return Err(Refused::DeadLink);
         }
         if proving.late_until.is_some() || self.now() >= proving.deadline {
             return Err(Refused::NotAwaited);
         }
+        if let Some(text) = press.agreed {
+            self.note(Note::Agreed { text });
+        }
         self.note(Note::Pressed);
         proving.wanted = true;
-        proving.locale = locale.or(proving.locale);
+        proving.locale = press.locale.or(proving.locale);
         match (proving.start, &proving.session) {
             (Some(call), _) => self.hasten(call),
             // Its link may be used up, and only the person's browser brings a result.

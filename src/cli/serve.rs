@@ -17,7 +17,7 @@ use super::{Ending, Failed, descriptors, notify, opening, output};
 use crate::config::Config;
 use crate::console;
 use crate::engine::Engine;
-use crate::http::{AppState, Bounds, Listening, listen_on, listen_within};
+use crate::http::{AppState, Bounds, Listening, listen_on, listen_within, person};
 use crate::model::{CaseState, Clock};
 
 pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Failed> {
@@ -45,7 +45,9 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     let mut tasks = engine.start();
     let console = console::pages().map_err(|why| Failed::no(anyhow!(why)))?;
     let doors = AppState::new(engine.clone(), access).map_err(|why| Failed::usage(anyhow!(why)))?;
-    let doors = doors.with_console(console);
+    let pages = person::Pages::new(&config.organization, &config.person_pages, &config.base);
+    let pages = pages.map_err(|why| Failed::usage(anyhow!(why)))?;
+    let doors = doors.with_console(console).with_person_pages(pages);
     let listeners = bind(config, &doors, handed).await?;
     for listening in &listeners {
         output::line(&format!("listening on http://{}", listening.address));

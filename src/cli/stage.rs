@@ -12,7 +12,7 @@ use super::{Failed, compose, rehearsal, sign_in};
 use crate::config::Role;
 use crate::engine::Engine;
 use crate::engine::clock::Scaled;
-use crate::http::{Access, AppState, Grant, Listening, listen};
+use crate::http::{Access, AppState, Grant, Listening, listen, person};
 use crate::model::{Actor, Clock, Secret};
 use crate::simulate::town::Town;
 use crate::store::Store;
@@ -60,6 +60,8 @@ impl Stage {
         let access = Access::new(grants, engine.clock());
         let tasks = engine.start();
         let doors = AppState::new(engine.clone(), access).map_err(|why| anyhow!(why))?;
+        let pages = person::Pages::new(&config.organization, &config.person_pages, &config.base);
+        let doors = doors.with_person_pages(pages.map_err(|why| Failed::usage(anyhow!(why)))?);
         let doors = sign_in::with_console(doors).map_err(|why| anyhow!(why))?;
         let listening = listen(address, doors.everything())
             .await

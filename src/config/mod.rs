@@ -1,6 +1,7 @@
 //! `proofd.yaml`: the daemon's connectors and access rights. Strict: an unknown key is an error with its line, and a
 //! secret is a reference. Contains plain data only.
 
+mod person_pages;
 mod read;
 mod secret;
 mod tokens;
@@ -14,6 +15,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use url::Url;
 
+pub use person_pages::{Agreement, Help, PersonPages};
 pub use read::{Document, Mistake, is_loopback, plain_http, plain_secret, read};
 pub use secret::{SecretSource, Unreadable};
 pub use tokens::{Role, Token};
@@ -41,6 +43,9 @@ pub struct Config {
     /// Shown in mails and on people's pages.
     #[serde(default = "default_organization")]
     pub organization: String,
+    /// How the pages and mails for people look, and what they say.
+    #[serde(default)]
+    pub person_pages: PersonPages,
     /// Directory of the policy tree.
     #[serde(default = "default_policies")]
     #[schemars(with = "String")]

@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use crate::case::{Case, Input, LinkKind, Links, Refused, State, Verifying, is_returned, moved_on, reading};
+use crate::case::{
+    Case, Input, LinkKind, Links, Press, Refused, State, Verifying, is_returned, moved_on, reading,
+    verification,
+};
 use crate::connectors::Connectors;
-use crate::model::{Action, Attempt, Call, CaseId, Clock, Done, Outcome, Session, Timestamp};
+use crate::model::{Action, Attempt, Call, CaseId, Clock, Done, Method, Outcome, Session, Timestamp};
+use crate::policy::Policy;
+use crate::policy::tree::Keep;
 use crate::store::{self, Store};
 
 use super::cases::{ApplyError, Cases};
@@ -14,53 +19,61 @@ use super::limits::Limits;
 use super::metrics::Metrics;
 use super::returns::Returns;
 
+/// A page with the language that the person's record names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    pub page: Page,
+    pub language: Option<String>,
+}
+
 /// The page behind a link. It reveals no information that is new to the person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Page {
     /// Not one of our links, or the link of a deleted case.
     Unknown,
     /// Asks the person to verify their identity.
-    Ask {
-        why: String,
-        until: Timestamp,
-        language: Option<String>,
-        resumes: bool,
-    },
+    Ask(Ask),
+    /// The start is waiting in a queue; the page asks again shortly.
+    Wait,
     /// Documents are captured; the provider is checking.
-    Checking {
-        language: Option<String>,
-    },
+    Checking,
+    /// Reviewers examine the case.
+    InReview,
+    /// The case is decided; a mail says how.
+    Decided,
     /// The case has continued; the person has nothing to do now.
-    Over {
-        language: Option<String>,
-    },
+    Over,
     /// An adverse end that the person can contest.
     Contest {
         why: String,
         until: Timestamp,
-        language: Option<String>,
     },
     /// A limit for all people or for this person is reached; the link stays valid and no time is lost.
     Full {
         from: Option<Timestamp>,
-        language: Option<String>,
     },
     Often {
         from: Timestamp,
-        language: Option<String>,
     },
     /// The service is temporarily unable to continue; the link stays valid.
-    Later {
-        language: Option<String>,
-    },
+    Later,
     /// The service cannot continue until an administrator fixes the cause; the link stays valid.
-    Trouble {
-        language: Option<String>,
-    },
+    Trouble,
     /// Reviewers examine the objection.
-    Contested {
-        language: Option<String>,
-    },
+    Contested,
+}
+
+/// What a person is asked for, and what they must know before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    pub why: String,
+    pub until: Timestamp,
+    /// A session exists already: the person agreed to its start.
+    pub resumes: bool,
+    pub vendor: String,
+    /// The vendor examines an identity document; else it compares the person's face with the one that it has.
+    pub document: bool,
+    pub keep: Keep,
 }
 
 /// The result of pressing the button.
@@ -68,11 +81,7 @@ pub enum Page {
 pub enum Pressed {
     /// The vendor's page is ready.
     Go(Departure),
-    /// The start is waiting in a queue; the page asks again shortly.
-    Wait {
-        language: Option<String>,
-    },
-    Page(Page),
+    Page(Shown),
 }
 
 /// The way to the vendor's page.
@@ -108,6 +117,8 @@ pub enum CameBack {
     Refused,
 }
 
+const UNKNOWN: Shown = Shown { page: Page::Unknown, language: None };
+
 /// Longest wait for the vendor before the person sees the waiting page.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(6);
 
@@ -130,60 +141,86 @@ impl Portal {
     }
 
     /// Returns the page of a link.
-    pub fn look(&self, token: &str) -> Result<Page, store::Error> {
-        let Some((id, kind, number)) = self.links.read(token) else { return Ok(Page::Unknown) };
-        let Some(case) = self.store.case(&id)? else { return Ok(Page::Unknown) };
-        Ok(self.page(&case, kind, number))
+    pub fn look(&self, token: &str) -> Result<Shown, store::Error> {
+        let Some((id, kind, number)) = self.links.read(token) else { return Ok(UNKNOWN) };
+        let Some(case) = self.store.case(&id)? else { return Ok(UNKNOWN) };
+        Ok(self.shown(&case, kind, number))
+    }
+
+    fn shown(&self, case: &Case, kind: LinkKind, number: u32) -> Shown {
+        Shown { page: self.page(case, kind, number), language: language(case) }
     }
 
     fn page(&self, case: &Case, kind: LinkKind, number: u32) -> Page {
         let policy = self.cases.policy_of(case);
         let why = policy.as_ref().map(|policy| policy.title.clone()).unwrap_or_default();
-        let language = language(case);
         match (&case.state, kind) {
             (State::Verifying(proving), LinkKind::Verify) if proving.link == number => {
-                if policy.is_err() {
-                    return Page::Trouble { language };
-                }
+                let Ok(policy) = policy else { return Page::Trouble };
                 if proving.captured_at.is_some() || is_returned(case, proving) {
-                    return Page::Checking { language };
+                    return Page::Checking;
                 }
-                if let Some(from) = self.rests(proving) {
-                    return Page::Often { from, language };
+                match self.rests(proving) {
+                    Some(from) => Page::Often { from },
+                    None => self.ask(case, proving, &policy).map_or(Page::Trouble, Page::Ask),
                 }
-                let resumes = proving.session.is_some();
-                Page::Ask { why, until: proving.deadline, language, resumes }
             }
             (State::Held { action, asked: Some(asked), .. }, LinkKind::Verify) if asked.link == number => {
-                let from = policy.ok().and_then(|policy| self.limits.free_at(&policy, *action));
-                Page::Full { from, language }
+                Page::Full { from: policy.ok().and_then(|policy| self.limits.free_at(&policy, *action)) }
             }
             (State::Grace(grace), LinkKind::Contest) => match grace.contested_at {
-                Some(_) => Page::Contested { language },
-                None if policy.is_err() => Page::Trouble { language },
-                None => Page::Contest { why, until: grace.until, language },
+                Some(_) => Page::Contested,
+                None if policy.is_err() => Page::Trouble,
+                None => Page::Contest { why, until: grace.until },
             },
             (State::Stuck(stuck), LinkKind::Verify) => match stuck.interrupted.as_deref() {
-                Some(State::Verifying(proving)) if proving.link == number => Page::Later { language },
-                _ => Page::Over { language },
+                Some(State::Verifying(proving)) if proving.link == number => Page::Later,
+                _ => Page::Over,
             },
-            _ => Page::Over { language },
+            (State::Reviewing(_), _) => Page::InReview,
+            (State::Closed, _) => Page::Decided,
+            (
+                State::Verifying(_)
+                | State::Held { .. }
+                | State::Grace(_)
+                | State::Stuck(_)
+                | State::Calling { .. }
+                | State::Waiting(_),
+                LinkKind::Verify | LinkKind::Contest,
+            ) => Page::Over,
         }
     }
 
-    /// Starts or resumes a vendor session after the person pressed the button.
-    pub async fn press(&self, token: &str, locale: Option<String>) -> Result<Pressed, ApplyError> {
-        let Some((id, kind, number)) = self.links.read(token) else {
-            return Ok(Pressed::Page(Page::Unknown));
-        };
+    fn ask(&self, case: &Case, proving: &Verifying, policy: &Policy) -> Option<Ask> {
+        let verification = verification(case, policy)?;
+        let vendor = self.connectors.verification.get(&verification.provider)?.display_name().to_owned();
+        Some(Ask {
+            why: policy.title.clone(),
+            until: proving.deadline,
+            resumes: proving.session.is_some(),
+            vendor,
+            document: verification.method != Method::Authentication,
+            keep: policy.keep,
+        })
+    }
+
+    /// Starts or resumes a vendor session after the person pressed the button. `agreed`: the version of the text that
+    /// they agreed to.
+    pub async fn press(
+        &self,
+        token: &str,
+        locale: Option<String>,
+        agreed: Option<String>,
+    ) -> Result<Pressed, ApplyError> {
+        let Some((id, kind, number)) = self.links.read(token) else { return Ok(Pressed::Page(UNKNOWN)) };
         let input = match kind {
-            LinkKind::Verify => Input::Press { link: number, locale },
+            LinkKind::Verify => Input::Press(Press { link: number, locale, agreed }),
             LinkKind::Contest => Input::Contest { link: number },
         };
         match self.cases.apply(&id, input).await {
-            Ok(case) if kind == LinkKind::Contest => Ok(Pressed::Page(self.page(&case, kind, number))),
+            Ok(case) if kind == LinkKind::Contest => Ok(Pressed::Page(self.shown(&case, kind, number))),
             Ok(_) => self.await_session(&id, number).await,
-            Err(ApplyError::NoCase) => Ok(Pressed::Page(Page::Unknown)),
+            Err(ApplyError::NoCase) => Ok(Pressed::Page(UNKNOWN)),
             // Pressed twice, or too late: the page shows the current state.
             Err(ApplyError::Refused(
                 Refused::Closed | Refused::DeadLink | Refused::NotAwaited | Refused::Stale,
@@ -203,11 +240,11 @@ impl Portal {
         tokio::pin!(give_up);
         loop {
             applied.mark_unchanged();
-            let Some(case) = self.store.case(id)? else { return Ok(Pressed::Page(Page::Unknown)) };
+            let Some(case) = self.store.case(id)? else { return Ok(Pressed::Page(UNKNOWN)) };
             let wait = match self.session(&case) {
-                Some(wait @ Pressed::Wait { .. }) => wait,
-                Some(ready) => return Ok(ready),
-                None => return Ok(Pressed::Page(self.page(&case, LinkKind::Verify, number))),
+                Some(Pressed::Page(wait)) => Pressed::Page(wait),
+                Some(Pressed::Go(departure)) => return Ok(Pressed::Go(departure)),
+                None => return Ok(Pressed::Page(self.shown(&case, LinkKind::Verify, number))),
             };
             tokio::select! {
                 changed = applied.changed() => if changed.is_err() { return Ok(wait) },
@@ -218,26 +255,24 @@ impl Portal {
 
     /// Returns the current page of a person who pressed and waits. Starts nothing.
     pub fn ready_session(&self, token: &str) -> Result<Pressed, store::Error> {
-        let Some((id, kind, number)) = self.links.read(token) else {
-            return Ok(Pressed::Page(Page::Unknown));
-        };
-        let Some(case) = self.store.case(&id)? else { return Ok(Pressed::Page(Page::Unknown)) };
+        let Some((id, kind, number)) = self.links.read(token) else { return Ok(Pressed::Page(UNKNOWN)) };
+        let Some(case) = self.store.case(&id)? else { return Ok(Pressed::Page(UNKNOWN)) };
         if self.cases.trouble(&case).is_some() {
-            return Ok(Pressed::Page(self.page(&case, kind, number)));
+            return Ok(Pressed::Page(self.shown(&case, kind, number)));
         }
-        Ok(self.session(&case).unwrap_or_else(|| Pressed::Page(self.page(&case, kind, number))))
+        Ok(self.session(&case).unwrap_or_else(|| Pressed::Page(self.shown(&case, kind, number))))
     }
 
     /// Handles the return of a person from the vendor: a reason to read the session, never a result. The page writes
     /// nothing; the case gets a hint only if the session has moved on.
-    pub fn came_back(&self, token: &str) -> Result<Page, store::Error> {
-        let Some((id, kind, number)) = self.links.read(token) else { return Ok(Page::Unknown) };
-        let Some(case) = self.store.case(&id)? else { return Ok(Page::Unknown) };
-        let State::Verifying(proving) = &case.state else { return Ok(self.page(&case, kind, number)) };
+    pub fn came_back(&self, token: &str) -> Result<Shown, store::Error> {
+        let Some((id, kind, number)) = self.links.read(token) else { return Ok(UNKNOWN) };
+        let Some(case) = self.store.case(&id)? else { return Ok(UNKNOWN) };
+        let State::Verifying(proving) = &case.state else { return Ok(self.shown(&case, kind, number)) };
         let (Some(session), Ok(policy)) = (&proving.session, self.cases.policy_of(&case)) else {
-            return Ok(self.page(&case, kind, number));
+            return Ok(self.shown(&case, kind, number));
         };
-        let page = Page::Checking { language: language(&case) };
+        let page = Shown { page: Page::Checking, language: language(&case) };
         let Some(action) = reading(&case, &policy) else { return Ok(page) };
         if let Some(turn) = self.returns.turn(&session.execution, self.now()) {
             let (portal, session) = (self.clone(), session.clone());
@@ -276,7 +311,7 @@ impl Portal {
             Some(session) => Pressed::Go(Departure { link: session.link.clone(), mark: self.mark(session) }),
             // Nothing is under way, or the link was not used in time.
             None if !proving.wanted && proving.start.is_none() => return None,
-            None => Pressed::Wait { language: language(case) },
+            None => Pressed::Page(Shown { page: Page::Wait, language: language(case) }),
         })
     }
 

@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::{Accepted, Answer, Created, Format, LINES, Lines, PersonPage, Text, Verdict, Words};
 use super::exposition::Exposition;
 use super::extract::{Body, Path, Query};
+use super::person::Agreed;
 use super::{AppState, Caller, Problem};
 
 /// The description of a route that its handler gives.
@@ -141,6 +142,14 @@ impl Asks for Bytes {
     fn describe(into: &mut Description) {
         into.takes("As the vendor documents it.", [("application/json", any().into())]);
         into.refusals.insert(StatusCode::BAD_REQUEST);
+    }
+}
+
+impl Asks for Agreed {
+    fn describe(into: &mut Description) {
+        let form = ObjectBuilder::new().property("agree", text());
+        let what = "The version of the text that the person agreed to, from the page.";
+        into.takes(what, [("application/x-www-form-urlencoded", form.into())]);
     }
 }
 

@@ -36,7 +36,7 @@ mod lingering;
 mod listen;
 pub mod migrations;
 mod openapi;
-mod person;
+pub mod person;
 pub mod plan;
 pub mod policies;
 mod problem;
@@ -48,6 +48,7 @@ pub mod signed_in;
 pub mod subjects;
 pub mod watch;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -55,6 +56,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::map_response_with_state;
 use axum::response::Response;
 
+use crate::config::PersonPages;
 use crate::engine::Engine;
 use crate::engine::clock::System;
 use crate::model::Clock;
@@ -89,15 +91,24 @@ pub trait Console: std::fmt::Debug + Send + Sync {
 impl AppState {
     pub fn new(engine: Engine, access: Access) -> Result<Self, String> {
         Ok(Self {
-            engine,
             access: Arc::new(access),
-            pages: Arc::new(person::Pages::new()?),
+            pages: Arc::new(person::Pages::new(
+                &engine.settings().organization,
+                &PersonPages::default(),
+                Path::new("."),
+            )?),
             turns: Arc::new(repeat::Turns::default()),
             limits: Arc::new(limits::Limits::default()),
             bodies: guard::Bodies::default(),
             sessions: Arc::new(sessions::Sessions::new(Arc::new(System))),
             console: None,
+            engine,
         })
+    }
+
+    /// Pages for people with another look.
+    pub fn with_person_pages(self, pages: person::Pages) -> Self {
+        Self { pages: Arc::new(pages), ..self }
     }
 
     /// Serves the console too.

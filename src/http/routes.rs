@@ -163,7 +163,7 @@ pub(super) fn outside() -> Vec<Route> {
         },
         reads("/v/{token}", Needs::Link, person::look, "Show the person's page; starts nothing"),
         Route {
-            largest: 0,
+            largest: LARGEST_FORM,
             ..takes("/v/{token}", Needs::Link, person::press, "Start or resume the person's verification")
         },
         reads(

@@ -100,7 +100,7 @@ impl Applicant {
 
     /// Presses the button and follows redirects to the vendor; a page that asks to wait is requested again.
     pub async fn press(&self, town: &Town, link: &str) -> Result<Led, Lost> {
-        let mut answer = self.http.post(link).send().await.map_err(unreachable)?;
+        let mut answer = press(&self.http, link).await.map_err(unreachable)?;
         for _ in 0..LOOKS {
             let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
             let Some(to) = to else {
@@ -157,6 +157,19 @@ impl Applicant {
         town.jumio.open(execution).map_err(refused)?;
         town.jumio.finish(execution, Some(script)).map_err(refused)
     }
+}
+
+/// Reads the page of a link, agrees to its text if it asks for that, and presses the button.
+pub async fn press(http: &reqwest::Client, link: &str) -> reqwest::Result<reqwest::Response> {
+    let page = http.get(link).send().await?.text().await?;
+    let agreed = agreement(&page).map(|version| ("agree", version));
+    http.post(link).form(&agreed.as_slice()).send().await
+}
+
+/// Returns the version of the text to which a page asks the person to agree.
+pub fn agreement(page: &str) -> Option<String> {
+    let (_, rest) = page.split_once("name=\"agree\" value=\"")?;
+    rest.split_once('"').map(|(version, _)| version.to_owned())
 }
 
 fn unreachable(error: reqwest::Error) -> Lost {

@@ -8,7 +8,7 @@ use super::person::document;
 use super::play::Stage;
 use super::stimulus::Stimulus;
 use super::world::TooLong;
-use crate::case::{Case, Decision, Input, Operator, Refused, State, Verifying};
+use crate::case::{Case, Decision, Input, Operator, Press, Refused, State, Verifying};
 use crate::model::{
     Actor, CaseId, Event, EventType, Fields, Judgement, Method, Origin, Proof, Subject, SubjectKind,
 };
@@ -221,7 +221,7 @@ impl Stage<'_> {
     }
 
     fn press(&mut self, id: &CaseId, proving: &Verifying) -> Result<(), Refusal> {
-        let input = Input::Press { link: proving.link, locale: None };
+        let input = Input::Press(Press { link: proving.link, ..Press::default() });
         self.input(id, input, "the person can press the button")
     }
 

@@ -92,6 +92,7 @@ fn note(note: &Note) -> Option<String> {
         Note::AttemptFailed { attempt: 1, failure, .. } => format!("failed, retrying: {}", failure.reason),
         Note::SessionEnded { .. } => "the provider's session ended without a result".to_owned(),
         Note::SessionVoid { why, .. } => format!("the provider's session is void: {}", why.word()),
+        Note::Agreed { text } => format!("the person agreed to the text {text}"),
         Note::Pressed => "the person pressed the button".to_owned(),
         Note::RemindersSkipped { count } => format!("{count} reminders skipped"),
         Note::Decided { decision, complete: true } => {

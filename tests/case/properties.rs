@@ -5,7 +5,7 @@
 use crate::tree::written::{person, policy};
 use crate::tree::{Desk, Shape, event, member, proof, span, unavailable};
 use chrono::TimeDelta;
-use proofd::case::{Input, Note, OpenedBy, Order};
+use proofd::case::{Input, Note, OpenedBy, Order, Press};
 use proofd::model::{
     Action, Changed, Done, EffectKind, Failure, IdentityAction, Judgement, Outcome, Phase,
     ProvisioningAction, Returned, Session, SessionAction, SubjectKind, Void,
@@ -219,7 +219,9 @@ fn input(desk: &Desk, deed: &Deed) -> Option<Input> {
             }
             Input::Outcome { call, attempt, outcome: Outcome::Done(Done::Sent) }
         }
-        Deed::Press(back) => Input::Press { link: desk.case.links.saturating_sub(*back), locale: None },
+        Deed::Press(back) => {
+            Input::Press(Press { link: desk.case.links.saturating_sub(*back), ..Press::default() })
+        }
         Deed::Contest(link) => Input::Contest { link: *link },
         Deed::Hint(known) => {
             let known = known.then(|| desk.case.sessions.keys().next_back().cloned()).flatten();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::tree::{Desk, Shape, event, proof, span, unavailable};
-use proofd::case::{Input, Note, Order, Refused, State};
+use proofd::case::{Input, Note, Order, Press, Refused, State};
 use proofd::model::{Action, Done, EffectKind, Failure, Judgement, Outcome, Phase, SessionAction};
 use proofd::policy::tree::Retry;
 
@@ -280,7 +280,7 @@ fn tries_are_bounded() {
     for round in 0..2 {
         desk.decide("try_again", "mia", None).unwrap();
         desk.send_mails();
-        let old = Input::Press { link: round + 1, locale: None };
+        let old = Input::Press(Press { link: round + 1, ..Press::default() });
         assert_eq!(desk.input(old), Err(Refused::DeadLink));
         desk.press().unwrap();
         desk.start(&format!("again{round}"));

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use crate::world::people::{forges, other_name, passes};
 use crate::world::{Said, World, edit};
+use proofd::simulate::applicant::press;
 use proofd::simulate::fault::{Fault, Mishap};
 use proofd::simulate::jumio::Permissions;
 use serde_json::{Value, json};
@@ -244,7 +245,7 @@ async fn a_stuck_case_is_reported_and_retried() {
     let ada = world.registers("Ada");
     let link = world.link(&ada).await;
     // The page tells the person that the fault is not theirs, and redirects nowhere.
-    let pressed = world.http().post(&link).send().await.unwrap();
+    let pressed = press(world.http(), &link).await.unwrap();
     assert_eq!(pressed.status(), 503, "{pressed:?}");
     assert!(pressed.text().await.unwrap().contains("your link stays valid"));
     let sheet = world.until_state(&ada, "stuck").await;

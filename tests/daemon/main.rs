@@ -63,6 +63,7 @@ mod operators;
 mod outages;
 mod outside;
 mod people;
+mod person;
 mod plan;
 mod registration;
 mod reload;

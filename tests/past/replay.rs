@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use proofd::case::{Case, Input, OpenedBy, Opening, Operator, Order, State};
+use proofd::case::{Case, Input, OpenedBy, Opening, Operator, Order, Press, State};
 use proofd::engine::clock::Virtual;
 use proofd::engine::replay::{self, Replayed};
 use proofd::engine::{Connectors, Engine, Settings};
@@ -63,7 +63,7 @@ async fn decide(dir: &Path) -> Case {
             attempt: 1,
             outcome: Outcome::Failed(Failure::unavailable("the mail server is away")),
         },
-        Input::Press { link: proving.link, locale: Some("de".to_owned()) },
+        Input::Press(Press { link: proving.link, locale: Some("de".to_owned()), agreed: None }),
         Input::Lost { call: mail, attempt: 7 },
         Input::Operator(operator),
     ] {

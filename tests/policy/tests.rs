@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use chrono::{DateTime, TimeDelta};
-use proofd::case::Input;
+use proofd::case::{Input, Press};
 use proofd::cli::compose::known_to_all;
 use proofd::model::{
     Document, Event, EventType, Fields, Judgement, Origin, Proof, Subject, SubjectKind, SubjectRef,
@@ -151,7 +151,7 @@ fn recorded_events_are_replayed_with_their_answers() {
         // Every other person answers at once; the others never do.
         if number % 2 == 0 {
             let id = world.opened().last().unwrap().clone();
-            world.apply(&id, Input::Press { link: 1, locale: None }).unwrap().unwrap();
+            world.apply(&id, Input::Press(Press { link: 1, ..Press::default() })).unwrap().unwrap();
             world.settle().unwrap();
             let execution = world.case(&id).unwrap().session().unwrap().execution.clone();
             let checks = ["usability", "imageChecks", "extraction", "dataChecks", "liveness", "similarity"];

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 const PACKAGE: &str = "oidc-provider@9.13.3";
@@ -114,10 +114,18 @@ impl Default for Browser {
 
 impl Browser {
     pub async fn send(&mut self, method: Method, url: &str) -> Response {
+        self.ask(self.http.request(method, url)).await
+    }
+
+    /// Sends a form.
+    pub async fn submit(&mut self, url: &str, fields: &[(&str, String)]) -> Response {
+        self.ask(self.http.post(url).form(fields)).await
+    }
+
+    async fn ask(&mut self, request: RequestBuilder) -> Response {
         let cookies: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = self.http.request(method, url).header(COOKIE, cookies.join("; "));
-        let response = request.send().await.unwrap();
+        let response = request.header(COOKIE, cookies.join("; ")).send().await.unwrap();
         for cookie in response.headers().get_all(SET_COOKIE) {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap();
             let (name, value) = pair.split_once('=').unwrap();

@@ -2,7 +2,7 @@
 //! daemon and the simulators.
 #![allow(dead_code, reason = "every test file uses its own part of it")]
 
-use proofd::simulate::applicant::{Applicant, Led};
+use proofd::simulate::applicant::{Applicant, Led, agreement};
 use proofd::simulate::jumio::{Execution, Outcome, Script};
 use proofd::simulate::ledger::System;
 use proofd::simulate::onelogin::Registered;
@@ -88,7 +88,9 @@ impl World {
 
     /// Presses the button and returns the address of an OpenID vendor.
     pub async fn presses_to(&self, browser: &mut Browser, link: &str, vendor: &Vendor) -> String {
-        let mut response = browser.send(Method::POST, link).await;
+        let page = browser.send(Method::GET, link).await.text().await.unwrap();
+        let agreed = agreement(&page).map(|version| ("agree", version));
+        let mut response = browser.submit(link, agreed.as_slice()).await;
         for _ in 0..200 {
             let to = response.headers().get(LOCATION).map(|to| to.to_str().unwrap().to_owned());
             match to {

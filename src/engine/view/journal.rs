@@ -30,6 +30,7 @@ impl From<case::Note> for Note {
             case::Note::SessionEnded { execution } => Self::SessionEnded { execution },
             case::Note::SessionVoid { execution, why } => Self::SessionVoid { execution, why },
             case::Note::ReadingIgnored { execution } => Self::ReadingIgnored { execution },
+            case::Note::Agreed { text } => Self::Agreed { text },
             case::Note::Pressed => Self::Pressed,
             case::Note::Hinted => Self::Hinted,
             case::Note::Returned => Self::Returned,

@@ -1,112 +1,233 @@
-//! The page behind a person's link: the organization, the reason, the deadline, and one button. Only the button starts
-//! an action: programs that open links in mails start nothing.
+//! The pages behind people's links: the organization, the reason, the deadline, what happens to the person's data, and
+//! one button. Only the button starts an action: programs that open links in mails start nothing.
+//!
+//! | file | what |
+//! |---|---|
+//! | `texts` | the texts in all languages |
+//! | `look` | name, logo, colour, contacts, times |
 
-use axum::extract::{RawQuery, State};
+mod look;
+mod texts;
+
+use std::path::Path as FilePath;
+
+use axum::extract::{FromRequest, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use chrono::TimeDelta;
-use chrono_tz::Tz;
-use minijinja::{Environment, context};
-use serde::Deserialize;
+use data_encoding::HEXLOWER;
+use minijinja::Environment;
+use minijinja::value::Serde;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
-use crate::engine::portal::{CameBack, Departure, Mark, Page, Pressed};
+use crate::config::{Agreement, PersonPages};
+use crate::engine::portal::{Ask, CameBack, Departure, Mark, Page, Pressed, Shown};
 use crate::model::Timestamp;
 
 use super::answer::{Format, PersonPage, Text};
 use super::extract::{Path, Query};
 use super::sessions::cookie;
 use super::{AppState, Problem};
+use look::Look;
+use texts::{Facts, Texts};
 
-const LANGUAGES: [&str; 2] = ["en", "de"];
-
-/// The pages' templates, compiled once.
+/// The pages' template, texts and look.
 #[derive(Debug)]
-pub struct Pages(Environment<'static>);
+pub struct Pages {
+    template: Environment<'static>,
+    texts: Texts,
+    look: Look,
+}
+
+/// What is shown beside the page itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Also {
+    #[default]
+    Nothing,
+    /// The person pressed the button without agreeing.
+    AgreementMissing,
+}
+
+/// What the template shows.
+#[derive(Debug, Serialize)]
+struct View<'a> {
+    language: &'a str,
+    organization: &'a str,
+    logo: Option<&'a str>,
+    help: Option<&'a look::Contacts>,
+    #[serde(flatten)]
+    words: texts::Words,
+    labels: &'a texts::Labels,
+    why: Option<&'a String>,
+    until: Option<look::Moment>,
+    from: Option<look::Moment>,
+    waits: bool,
+    notice: Option<Told>,
+    missing: bool,
+}
+
+/// What the person is told about their data, and the version of the text to which they agree.
+#[derive(Debug, Serialize)]
+struct Told {
+    #[serde(flatten)]
+    shown: texts::Shown,
+    version: Option<String>,
+}
 
 impl Pages {
-    pub fn new() -> Result<Self, String> {
-        let mut pages = Environment::new();
-        pages
-            .add_template("person.html", include_str!("pages/person.html"))
-            .map_err(|error| error.to_string())?;
-        Ok(Self(pages))
+    /// Reads the files that the settings name; relative paths start at `base`. The error names the key or the file.
+    pub fn new(organization: &str, settings: &PersonPages, base: &FilePath) -> Result<Self, String> {
+        let mut template = Environment::new();
+        let added = template.add_template("page.html", include_str!("page.html"));
+        added.map_err(|error| error.to_string())?;
+        let languages = settings.languages.as_ref().map(|dir| base.join(dir));
+        let texts =
+            Texts::load(languages.as_deref()).map_err(|why| format!("person_pages.languages: {why}"))?;
+        Ok(Self { template, texts, look: Look::new(organization, settings, base)? })
     }
 
-    fn render(
-        &self,
-        doors: &AppState,
-        headers: &HeaderMap,
-        page: &Page,
-        wait: bool,
-    ) -> Result<Response, Problem> {
-        let (status, name, why, until, known) = match page {
-            _ if wait => (StatusCode::OK, "wait", None, None, page_language(page)),
-            Page::Unknown => (StatusCode::NOT_FOUND, "unknown", None, None, None),
-            Page::Ask { why, until, language, resumes } => (
-                StatusCode::OK,
-                if *resumes { "resume" } else { "ask" },
-                Some(why),
-                Some(until),
-                language.as_deref(),
-            ),
-            Page::Checking { language } => (StatusCode::OK, "checking", None, None, language.as_deref()),
-            Page::Full { language, .. } => (StatusCode::OK, "full", None, None, language.as_deref()),
-            Page::Often { language, .. } => (StatusCode::OK, "often", None, None, language.as_deref()),
-            Page::Later { language } => {
-                (StatusCode::SERVICE_UNAVAILABLE, "later", None, None, language.as_deref())
-            }
-            Page::Trouble { language } => {
-                (StatusCode::SERVICE_UNAVAILABLE, "trouble", None, None, language.as_deref())
-            }
-            Page::Over { language } => (StatusCode::GONE, "over", None, None, language.as_deref()),
-            Page::Contest { why, until, language } => {
-                (StatusCode::OK, "contest", Some(why), Some(until), language.as_deref())
-            }
-            Page::Contested { language } => (StatusCode::OK, "contested", None, None, language.as_deref()),
+    fn render(&self, headers: &HeaderMap, shown: &Shown, also: Also) -> Result<Response, Problem> {
+        let Shown { page, language } = shown;
+        let language = self.language(language.as_deref(), headers);
+        let html = self.html(language, page, also).map_err(|why| Problem::internal(&why))?;
+        Ok((status(page), guards(), Html(html)).into_response())
+    }
+
+    fn html(&self, language: &str, page: &Page, also: Also) -> Result<String, String> {
+        let (why, until, from) = match page {
+            Page::Ask(ask) => (Some(&ask.why), Some(ask.until), None),
+            Page::Contest { why, until } => (Some(why), Some(*until), None),
+            Page::Full { from } => (None, None, *from),
+            Page::Often { from } => (None, None, Some(*from)),
+            Page::Unknown
+            | Page::Wait
+            | Page::Checking
+            | Page::InReview
+            | Page::Decided
+            | Page::Over
+            | Page::Later
+            | Page::Trouble
+            | Page::Contested => (None, None, None),
         };
-        let language = choose(known, headers);
-        let template = self.0.get_template("person.html").map_err(|error| Problem::internal(&error))?;
-        let organization = &doors.engine.settings().organization;
-        let until = until.map(|until| date(*until));
-        let from = match page {
-            Page::Full { from, .. } => *from,
-            Page::Often { from, .. } => Some(*from),
+        let facts = self.facts(language, page)?;
+        let words = self.texts.words(language, page, &facts)?;
+        let told = match page {
+            Page::Ask(ask) if !ask.resumes => Some(self.told(language, ask)?),
             _ => None,
         };
-        let from = from.map(|from| date(up_to_the_minute(from)));
-        let html = template
-            .render(context! { page => name, language, organization, why, until, from })
-            .map_err(|error| Problem::internal(&error))?;
-        Ok((status, guards(), Html(html)).into_response())
+        let template = self.template.get_template("page.html").map_err(|error| error.to_string())?;
+        let view = View {
+            language,
+            organization: &self.look.organization,
+            logo: self.look.logo.as_deref(),
+            help: self.look.help.as_ref(),
+            words,
+            labels: self.texts.labels(language)?,
+            why,
+            until: until.map(|until| self.look.moment(until)),
+            from: from.map(|from| self.look.moment(up_to_the_minute(from))),
+            waits: *page == Page::Wait,
+            notice: told,
+            missing: also == Also::AgreementMissing,
+        };
+        template.render(Serde(&view)).map_err(|error| error.to_string())
+    }
+
+    fn facts(&self, language: &str, page: &Page) -> Result<Facts, String> {
+        let organization = self.look.organization.clone();
+        let Page::Ask(ask) = page else { return Ok(Facts { organization, ..Facts::default() }) };
+        Ok(Facts {
+            organization,
+            vendor: ask.vendor.clone(),
+            why: ask.why.clone(),
+            evidence: self.texts.period(language, ask.keep.evidence)?,
+            case: self.texts.period(language, ask.keep.case)?,
+        })
+    }
+
+    fn told(&self, language: &str, ask: &Ask) -> Result<Told, String> {
+        let facts = self.facts(language, &Page::Ask(ask.clone()))?;
+        let shown = self.texts.notice(language, ask.document, &facts)?;
+        let version = (self.look.agreement == Agreement::Ask).then(|| version(language, &shown));
+        Ok(Told { shown, version })
+    }
+
+    /// Returns whether a person agreed to a text that applies to the page, in any language: the language may have
+    /// changed between the page and the button.
+    fn agreed(&self, page: &Page, agreed: Option<&str>) -> Result<bool, String> {
+        let Page::Ask(ask) = page else { return Ok(true) };
+        if ask.resumes || self.look.agreement == Agreement::Inform {
+            return Ok(true);
+        }
+        let Some(agreed) = agreed else { return Ok(false) };
+        let language = agreed.split('-').next().unwrap_or_default();
+        if self.texts.choose(std::iter::once(language)) != language {
+            return Ok(false);
+        }
+        Ok(self.told(language, ask)?.version.as_deref() == Some(agreed))
+    }
+
+    /// Returns the person's language if supported, else the browser's first supported one, else English.
+    fn language(&self, known: Option<&str>, headers: &HeaderMap) -> &str {
+        let accepted =
+            headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accepted = accepted.split(',').map(|tag| tag.split(';').next().unwrap_or_default().trim());
+        self.texts.choose(known.into_iter().chain(accepted))
     }
 
     /// Shows internal errors to the person as a page.
     fn with_error_page(
         &self,
-        doors: &AppState,
         headers: &HeaderMap,
         answer: Result<Response, Problem>,
     ) -> Result<Response, Problem> {
         answer.or_else(|problem| {
             tracing::error!(problem = problem.detail(), "rendering a person's page failed");
-            self.render(doors, headers, &Page::Trouble { language: None }, false)
+            self.render(headers, &Shown { page: Page::Trouble, language: None }, Also::Nothing)
         })
     }
 }
 
-fn page_language(page: &Page) -> Option<&str> {
+fn status(page: &Page) -> StatusCode {
     match page {
-        Page::Ask { language, .. }
-        | Page::Checking { language }
-        | Page::Full { language, .. }
-        | Page::Often { language, .. }
-        | Page::Later { language }
-        | Page::Trouble { language }
-        | Page::Over { language }
-        | Page::Contest { language, .. }
-        | Page::Contested { language } => language.as_deref(),
-        Page::Unknown => None,
+        Page::Unknown => StatusCode::NOT_FOUND,
+        Page::Later | Page::Trouble => StatusCode::SERVICE_UNAVAILABLE,
+        Page::Over | Page::InReview | Page::Decided => StatusCode::GONE,
+        Page::Ask(_)
+        | Page::Wait
+        | Page::Checking
+        | Page::Contest { .. }
+        | Page::Full { .. }
+        | Page::Often { .. }
+        | Page::Contested => StatusCode::OK,
+    }
+}
+
+/// Returns the version of a text to which a person agrees: its language, and a hash of what it says.
+fn version(language: &str, shown: &texts::Shown) -> String {
+    let mut hash = Sha256::new();
+    for text in [&shown.collected, &shown.kept, &shown.agree] {
+        hash.update(text.as_bytes());
+        hash.update([0]);
+    }
+    let digits = HEXLOWER.encode(&hash.finalize());
+    format!("{language}-{}", digits.get(..12).unwrap_or(&digits))
+}
+
+/// What a person agreed to, in the form of the page.
+#[derive(Debug)]
+pub struct Agreed(pub Option<String>);
+
+impl<S: Send + Sync> FromRequest<S> for Agreed {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let form = axum::body::Bytes::from_request(request, state).await;
+        let form = form.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+        let mut fields = url::form_urlencoded::parse(&form);
+        Ok(Self(fields.find(|(name, _)| name == "agree").map(|(_, value)| value.into_owned())))
     }
 }
 
@@ -115,31 +236,13 @@ fn guards() -> [(HeaderName, &'static str); 5] {
     [
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; form-action *; frame-ancestors 'none'; base-uri 'none'",
+            "default-src 'none'; style-src 'self'; img-src data:; form-action *; frame-ancestors 'none'; base-uri 'none'",
         ),
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (HeaderName::from_static("x-robots-tag"), "noindex"),
     ]
-}
-
-/// Returns the person's language if supported, else the browser's first supported one, else English.
-fn choose(known: Option<&str>, headers: &HeaderMap) -> &'static str {
-    let accepted =
-        headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let wanted = known
-        .into_iter()
-        .chain(accepted.split(',').map(|tag| tag.split(';').next().unwrap_or_default().trim()));
-    let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
-    wanted
-        .filter_map(|tag| LANGUAGES.into_iter().find(|language| *language == primary(tag)))
-        .next()
-        .unwrap_or("en")
-}
-
-fn date(at: Timestamp) -> String {
-    at.with_timezone(&Tz::UTC).format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Returns the next whole minute: a person who comes back at the shown time is not too early.
@@ -165,22 +268,18 @@ pub async fn look(
     headers: HeaderMap,
 ) -> Result<PersonPage, Problem> {
     let shown = looked(&doors, &headers, &token, waiting.wait.is_some());
-    doors.pages.with_error_page(&doors, &headers, shown).map(PersonPage)
+    doors.pages.with_error_page(&headers, shown).map(PersonPage)
 }
 
 fn looked(doors: &AppState, headers: &HeaderMap, token: &str, waits: bool) -> Result<Response, Problem> {
     if waits {
-        match doors.engine.portal().ready_session(token)? {
-            Pressed::Go(departure) => return Ok(go(&departure)),
-            Pressed::Wait { .. } => {
-                let page = doors.engine.portal().look(token)?;
-                return doors.pages.render(doors, headers, &page, true);
-            }
-            Pressed::Page(page) => return doors.pages.render(doors, headers, &page, false),
-        }
+        return match doors.engine.portal().ready_session(token)? {
+            Pressed::Go(departure) => Ok(go(&departure)),
+            Pressed::Page(page) => doors.pages.render(headers, &page, Also::Nothing),
+        };
     }
     let page = doors.engine.portal().look(token)?;
-    doors.pages.render(doors, headers, &page, false)
+    doors.pages.render(headers, &page, Also::Nothing)
 }
 
 /// POST: starts or resumes the vendor session and redirects the person to it.
@@ -188,7 +287,18 @@ pub async fn press(
     State(doors): State<AppState>,
     Path(token): Path<String>,
     headers: HeaderMap,
+    Agreed(agreed): Agreed,
 ) -> Result<PersonPage, Problem> {
+    let shown = pressed(&doors, &headers, &token, agreed).await;
+    doors.pages.with_error_page(&headers, shown).map(PersonPage)
+}
+
+async fn pressed(
+    doors: &AppState,
+    headers: &HeaderMap,
+    token: &str,
+    agreed: Option<String>,
+) -> Result<Response, Problem> {
     let language = headers
         .get(header::ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok())
@@ -198,15 +308,20 @@ pub async fn press(
             (2..=12).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         })
         .map(str::to_owned);
-    let shown = match doors.engine.portal().press(&token, language).await {
-        Ok(Pressed::Go(departure)) => Ok(go(&departure)),
-        Ok(Pressed::Wait { .. }) => {
+    let portal = doors.engine.portal();
+    let before = portal.look(token)?;
+    if !doors.pages.agreed(&before.page, agreed.as_deref()).map_err(|why| Problem::internal(&why))? {
+        return doors.pages.render(headers, &before, Also::AgreementMissing);
+    }
+    // Only what a person was asked for is recorded.
+    let agreed = agreed.filter(|_| matches!(&before.page, Page::Ask(ask) if !ask.resumes));
+    match portal.press(token, language, agreed).await? {
+        Pressed::Go(departure) => Ok(go(&departure)),
+        Pressed::Page(Shown { page: Page::Wait, .. }) => {
             Ok((guards(), Redirect::to(&format!("/v/{token}?wait=1"))).into_response())
         }
-        Ok(Pressed::Page(page)) => doors.pages.render(&doors, &headers, &page, false),
-        Err(error) => Err(Problem::from(error)),
-    };
-    doors.pages.with_error_page(&doors, &headers, shown).map(PersonPage)
+        Pressed::Page(page) => doors.pages.render(headers, &page, Also::Nothing),
+    }
 }
 
 /// Handles the return of a person from the vendor: never a result, only a reason to read it.
@@ -216,8 +331,8 @@ pub async fn back(
     headers: HeaderMap,
 ) -> Result<PersonPage, Problem> {
     let page = doors.engine.portal().came_back(&token).map_err(Problem::from);
-    let shown = page.and_then(|page| doors.pages.render(&doors, &headers, &page, false));
-    doors.pages.with_error_page(&doors, &headers, shown).map(PersonPage)
+    let shown = page.and_then(|page| doors.pages.render(&headers, &page, Also::Nothing));
+    doors.pages.with_error_page(&headers, shown).map(PersonPage)
 }
 
 /// Handles the return of a person whose browser brings the result. The page after it has none of it in its address.
@@ -231,10 +346,13 @@ pub async fn returned(
     let portal = doors.engine.portal();
     let shown = match portal.returned(&provider, query.as_deref().unwrap_or_default(), cookie).await {
         Ok(CameBack::Page(token)) => Ok((guards(), Redirect::to(&format!("/v/{token}"))).into_response()),
-        Ok(CameBack::Refused) => doors.pages.render(&doors, &headers, &Page::Unknown, false),
+        Ok(CameBack::Refused) => {
+            let unknown = Shown { page: Page::Unknown, language: None };
+            doors.pages.render(&headers, &unknown, Also::Nothing)
+        }
         Err(error) => Err(Problem::from(error)),
     };
-    doors.pages.with_error_page(&doors, &headers, shown).map(PersonPage)
+    doors.pages.with_error_page(&headers, shown).map(PersonPage)
 }
 
 /// Sends the browser to the vendor. A return from there is a navigation between sites, for which a browser sends lax
@@ -260,8 +378,8 @@ impl Format for Css {
     const DESCRIPTION: &'static str = "The style of the pages";
 }
 
-pub async fn style() -> Text<Css> {
-    Text::new(include_str!("pages/person.css")).kept_for("max-age=3600")
+pub async fn style(State(doors): State<AppState>) -> Text<Css> {
+    Text::new(doors.pages.look.css.clone()).kept_for("max-age=3600")
 }
 
 #[cfg(test)]

@@ -131,6 +131,7 @@ fn entry(entry: &mut Entry) {
         | Note::CallAsked { .. }
         | Note::AttemptBegan { .. }
         | Note::AttemptLost { .. }
+        | Note::Agreed { .. }
         | Note::Pressed
         | Note::Hinted
         | Note::Returned

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::{choice, record, words};
 use crate::case::{
-    Cause, Decision, Facts, Hold, Input, Mover, OpenedBy, Opening, Operator, Order, Recorded, RefusedDecision,
+    Cause, Decision, Facts, Hold, Input, Mover, OpenedBy, Opening, Operator, Order, Press, Recorded,
+    RefusedDecision,
 };
 use crate::model::{
     Actor, DocumentUse, EffectKind, Enrolment, Event, Outcome, Pause, Returned, Subject, Timestamp,
@@ -43,6 +44,12 @@ choice! { "opened_by": OpenedBy {
     "sweep" => Sweep { "schedule" => schedule: String, "nominal" => nominal: Timestamp },
 } }
 
+record! { "press": Press {
+    "link" => link: u32,
+    "locale" => locale: Option<String>,
+    "agreed" => agreed: Option<String>,
+} }
+
 choice! { "input": Input {
     "event" => Event(it: Event),
     "attempt" => Attempt { "call" => call: u32 },
@@ -50,7 +57,7 @@ choice! { "input": Input {
     "outcome" => Outcome { "call" => call: u32, "attempt" => attempt: u32, "outcome" => outcome: Outcome },
     "lost" => Lost { "call" => call: u32, "attempt" => attempt: u32 },
     "wake" => Wake,
-    "press" => Press { "link" => link: u32, "locale" => locale: Option<String> },
+    "press" => Press(it: Press),
     "contest" => Contest { "link" => link: u32 },
     "hint" => Hint { "execution" => execution: String },
     "return" => Return { "execution" => execution: String, "returned" => returned: Returned },

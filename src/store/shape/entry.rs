@@ -33,6 +33,7 @@ choice! { "note": Note {
     "session_ended" => SessionEnded { "execution" => execution: String },
     "session_void" => SessionVoid { "execution" => execution: String, "why" => why: Void },
     "reading_ignored" => ReadingIgnored { "execution" => execution: String },
+    "agreed" => Agreed { "text" => text: String },
     "pressed" => Pressed,
     "hinted" => Hinted,
     "returned" => Returned,

@@ -7,7 +7,7 @@ use super::book::Book;
 use super::fingerprint::WaitFingerprint;
 use super::{Happening, Moment, PersonPast, Projected};
 use crate::case::intake::{self, Lookup, Step};
-use crate::case::{Case, Cause, Input, OpenedBy, Order, Recorded, State};
+use crate::case::{Case, Cause, Input, OpenedBy, Order, Press, Recorded, State};
 use crate::model::{CaseId, Event, Outcome, Pause, Subject, SubjectRef, Timestamp};
 use crate::policy::{Policy, PolicySet};
 use crate::trial::story::Happened;
@@ -231,8 +231,8 @@ impl Walk<'_> {
         let asks = super::fingerprint::asking(case, &policy).map(|(what, _)| what);
         let same = asks.is_some() && asks.as_deref() == question;
         let input = match (input, &case.state) {
-            (Input::Press { locale, .. }, State::Verifying(proving)) if same => {
-                Input::Press { link: proving.link, locale: locale.clone() }
+            (Input::Press(press), State::Verifying(proving)) if same => {
+                Input::Press(Press { link: proving.link, ..press.clone() })
             }
             (Input::Decision(_), State::Reviewing(_)) if same => input.clone(),
             (Input::Operator(operator), _) if operator.order == Order::Cancel => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use proofd::case::{
     Advance, Case, Context, Decision, Entry, Hold, Input, Links, Note, OpenedBy, Opening, Operator, Order,
-    Purpose, Refused, State, advance, open,
+    Press, Purpose, Refused, State, advance, open,
 };
 use proofd::model::{
     Action, Actor, DocumentUse, Done, EffectKind, Enrolment, Event, Outcome, Pause, Phase, PollEvery, Proof,
@@ -244,7 +244,7 @@ impl Desk {
             State::Held { asked: Some(asked), .. } => asked.link,
             _ => self.proving().link,
         };
-        self.input(Input::Press { link, locale: None })
+        self.input(Input::Press(Press { link, ..Press::default() }))
     }
 
     /// The vendor starts the requested session.

@@ -14,6 +14,7 @@ use proofd::engine::Engine;
 use proofd::engine::clock::Scaled;
 use proofd::http::{Access, AppState, listen};
 use proofd::model::Clock;
+use proofd::simulate::applicant::press;
 use proofd::simulate::ledger::Ledger;
 use proofd::simulate::town::{Addresses, Credentials, Town};
 use proofd::store::Store;
@@ -165,7 +166,7 @@ async fn toy_providers_run_beside_the_shipped_ones() {
                 .into_iter()
                 .find(|link| link.contains("/v/"))
         });
-        let pressed = http.post(link.await).send().await.unwrap();
+        let pressed = press(&http, &link.await).await.unwrap();
         let hint = pressed.headers()["location"].to_str().unwrap().to_owned();
         let provider = if source == "staff" { "good" } else { "bad" };
         assert!(hint.starts_with(&format!("http://{address}/hooks/{provider}/")), "{hint}");

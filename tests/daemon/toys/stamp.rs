@@ -139,4 +139,8 @@ impl VerificationProvider for Stamp {
     fn pace(&self) -> Pace {
         Pace { starts_per_second: 100.0, reads_per_second: 100.0 }
     }
+
+    fn display_name(&self) -> &str {
+        "Stamp"
+    }
 }

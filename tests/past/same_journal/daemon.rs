@@ -158,11 +158,15 @@ impl Daemon {
         // A case that exists only in the other world is found in the comparison.
         let Some(case) = self.engine().cases().case(id).unwrap() else { return };
         match input {
-            Input::Press { link, locale } => {
-                self.press(id, links.token(id, LinkKind::Verify, link), locale).await
+            Input::Press(press) => {
+                self.press(id, links.token(id, LinkKind::Verify, press.link), press.locale).await
             }
             Input::Contest { link } => {
-                self.engine().portal().press(&links.token(id, LinkKind::Contest, link), None).await.unwrap();
+                self.engine()
+                    .portal()
+                    .press(&links.token(id, LinkKind::Contest, link), None, None)
+                    .await
+                    .unwrap();
             }
             Input::Hint { execution } => {
                 let address = links.callback(VERIFICATION, id, case.attempts).unwrap();
@@ -203,7 +207,7 @@ impl Daemon {
         let engine = self.engine().clone();
         let before = self.journal(id).len();
         let mut applied = self.engine().store().applied();
-        let mut pressing = tokio::spawn(async move { engine.portal().press(&token, locale).await });
+        let mut pressing = tokio::spawn(async move { engine.portal().press(&token, locale, None).await });
         while self.journal(id).len() == before {
             tokio::select! {
                 _ = &mut pressing => return,

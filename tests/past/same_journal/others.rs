@@ -213,6 +213,10 @@ impl VerificationProvider for Wire {
     fn pace(&self) -> Pace {
         Pace { starts_per_second: 1e9, reads_per_second: 1e9 }
     }
+
+    fn display_name(&self) -> &str {
+        "Wire"
+    }
 }
 
 impl Mailer for Wire {
