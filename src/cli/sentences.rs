@@ -19,6 +19,7 @@ pub fn headline(note: &Note, step: Option<&str>, steps: &Fields) -> Option<Strin
         | Note::Pressed
         | Note::Returned
         | Note::ReadingIgnored { .. } => return None,
+        Note::Agreed { text } => format!("the person agreed to the text {text} about their data"),
         Note::StepEnded { outcome, reasons } => step_ended(step, outcome, reasons, steps),
         Note::AttemptFailed { failure, retry_at: Some(retry), .. } => {
             format!("an attempt failed: {}; the next one is at {}", failure.reason, when::stamp(*retry))
