@@ -10,8 +10,8 @@ use crate::api::Page;
 use crate::api::bounds::{PeopleLimit, Reason};
 use crate::api::past::PastEnd;
 use crate::api::policies::{
-    DiffQuery, LastReload, PolicyLine, PolicyList, PolicyState, Release, Reload, Revert, RevisionDiff,
-    RevisionLine, RevisionSheet,
+    DiffQuery, LastReload, PolicyLine, PolicyList, PolicyState, Reject, Release, Reload, Revert,
+    RevisionDiff, RevisionLine, RevisionSheet,
 };
 use crate::api::shadow::{LiveCase, ShadowCase, ShadowPerson, ShadowQuery, ShadowReport};
 use crate::model::{EffectKind, Timestamp};
@@ -62,6 +62,20 @@ pub enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: Reason,
         /// Release this revision only; refused if another one is parked now
+        #[arg(long)]
+        revision: Option<String>,
+    },
+    /// Reject a parked revision: the active one stays until the policy's files are edited again
+    #[command(
+        after_help = "Example: proofd policy reject registration-proofing --reason 'too short a grace'"
+    )]
+    Reject {
+        /// Name of the policy
+        policy: String,
+        /// Why; recorded in the journal
+        #[arg(long, value_name = "TEXT")]
+        reason: Reason,
+        /// Reject this revision only; refused if another one is parked now
         #[arg(long)]
         revision: Option<String>,
     },
@@ -118,6 +132,10 @@ pub async fn run(daemon: &Daemon, command: Command, json: bool) -> Result<Ending
             let path = path(&["policies", &policy, "release"]);
             let release = Release { reason, revision };
             client.post::<RevisionSheet>(&path, &release).await?.show(json, runs_now)?;
+        }
+        Command::Reject { policy, reason, revision } => {
+            let path = path(&["policies", &policy, "reject"]);
+            client.post::<RevisionSheet>(&path, &Reject { reason, revision }).await?.show(json, shown)?;
         }
         Command::Revert { policy, revision, reason } => {
             let path = path(&["policies", &policy, "revert"]);

@@ -53,6 +53,44 @@ fn is_shown(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_edit_does_not_run_and_no_longer_waits() {
+    let (mut world, file) = started("").await;
+    let good = world.stands("proofing").await;
+    let path = "/v1/policies/proofing/reject";
+    let reason = json!({ "reason": "too harsh" });
+    assert_eq!(world.order("t-admin", path, reason.clone()).await.0, StatusCode::CONFLICT, "nothing waits");
+    edit(
+        &file,
+        "        - close: unclear",
+        "        - delete: registration\n          grace: 1d\n        - close: unclear",
+    );
+    let parked = world.stands("proofing").await;
+    assert_eq!(world.order("t-author", path, reason.clone()).await.0, StatusCode::FORBIDDEN);
+    let other = json!({ "reason": "too harsh", "revision": revision(&good) });
+    assert_eq!(world.order("t-admin", path, other).await.0, StatusCode::CONFLICT);
+    let said = world.say(&["policy", "reject", "proofing", "--reason", "too harsh"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(world.stop(), Some(0));
+    world.start();
+    let rejected = world.stands("proofing").await;
+    assert_eq!(
+        (&rejected["state"], revision(&rejected), &rejected["waiting"]),
+        (&json!("reverted"), revision(&good), &parked["waiting"])
+    );
+    assert!(has_reason(&rejected, "rejected: too harsh"), "{rejected}");
+    // The next edit is judged anew.
+    edit(&file, "grace: 1d", "grace: 2d");
+    assert_eq!(world.stands("proofing").await["state"], "needs_release");
+    // A new policy has no revision that could stay.
+    let tree = world.policies();
+    copy_tree(&tree.join("proofing"), &tree.join("other"));
+    edit(&tree.join("other/policy.yaml"), "policy: proofing", "policy: other");
+    assert_eq!(world.stands("other").await["state"], "needs_release");
+    let path = "/v1/policies/other/reject";
+    assert_eq!(world.order("t-admin", path, reason).await.0, StatusCode::CONFLICT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_edit_with_more_harm_is_parked_until_release() {
     let (mut world, file) = started("").await;
     let good = world.stands("proofing").await;
