@@ -9,9 +9,8 @@ use crate::case::{
     verification,
 };
 use crate::connectors::Connectors;
-use crate::model::{Action, Attempt, Call, CaseId, Clock, Done, Method, Outcome, Session, Timestamp};
+use crate::model::{Action, Attempt, Call, CaseId, Clock, Done, Method, Outcome, Session, Span, Timestamp};
 use crate::policy::Policy;
-use crate::policy::tree::Keep;
 use crate::store::{self, Store};
 
 use super::cases::{ApplyError, Cases};
@@ -73,7 +72,9 @@ pub struct Ask {
     pub vendor: String,
     /// The vendor examines an identity document; else it compares the person's face with the one that it has.
     pub document: bool,
-    pub keep: Keep,
+    /// How long what was read from a document is kept after the case is closed.
+    pub evidence_kept: Span,
+    pub case_kept: Span,
 }
 
 /// The result of pressing the button.
@@ -200,7 +201,8 @@ impl Portal {
             resumes: proving.session.is_some(),
             vendor,
             document: verification.method != Method::Authentication,
-            keep: policy.keep,
+            evidence_kept: policy.keep.evidence,
+            case_kept: policy.keep.case,
         })
     }
 

@@ -3,7 +3,7 @@
 /// The version of the state: its keys, its values and what a record does to them. Independent of the journal's version.
 /// Increase it with every change of one of them: a state of another version is rebuilt from the journal at the next
 /// start.
-const VALUE_VERSION: u8 = 10;
+const VALUE_VERSION: u8 = 11;
 /// Bytes of version and checksum before a value's payload.
 const VALUE_HEAD: usize = 5;
 

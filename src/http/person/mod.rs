@@ -142,8 +142,8 @@ impl Pages {
             organization,
             vendor: ask.vendor.clone(),
             why: ask.why.clone(),
-            evidence: self.texts.period(language, ask.keep.evidence)?,
-            case: self.texts.period(language, ask.keep.case)?,
+            evidence: self.texts.period(language, ask.evidence_kept)?,
+            case: self.texts.period(language, ask.case_kept)?,
         })
     }
 

@@ -253,11 +253,11 @@ impl Pages {
 fn samples() -> Vec<Page> {
     use crate::engine::portal::Ask;
     use crate::model::Timestamp;
-    use crate::policy::tree::Keep;
     let (why, until) = (String::new(), Timestamp::UNIX_EPOCH);
     let ask = |resumes| {
-        let (why, vendor, keep) = (String::new(), String::new(), Keep::default());
-        Page::Ask(Ask { why, until, resumes, vendor, document: true, keep })
+        let (why, vendor) = (String::new(), String::new());
+        let (evidence_kept, case_kept) = (Span::ZERO, Span::ZERO);
+        Page::Ask(Ask { why, until, resumes, vendor, document: true, evidence_kept, case_kept })
     };
     vec![
         Page::Unknown,
