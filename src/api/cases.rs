@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Name;
 use super::bounds::{CaseCursor, CaseLimit, Reason};
 use super::holds::Hold;
-use super::journal::Decision;
+use super::journal::{Decision, OrderWord};
 use crate::model::{CaseId, CaseState, EffectKind, Fields, SubjectKind, SubjectRef};
 
 /// One line of a case list.
@@ -68,6 +68,16 @@ pub struct CaseSheet {
     pub decisions: Vec<DecisionLine>,
     /// Why the caller may not decide now; null: they may, or nothing is to decide.
     pub may_not_decide: Option<String>,
+    /// Orders that the state allows now.
+    pub orders_allowed: Vec<OrderWord>,
+    /// The rules of the review that is awaited.
+    pub review: Option<ReviewSheet>,
+    /// What happens by itself if nobody acts, soonest first.
+    pub upcoming: Vec<Upcoming>,
+    /// What the identity provider has about the person: names, mail address and other fields of the form. Null without a
+    /// role that decides or operates.
+    #[schema(value_type = Option<Object>)]
+    pub registered: Option<Fields>,
     /// Decisions so far, where several people must agree.
     pub decisions_given: Vec<Decision>,
     /// What happens next if nobody acts, earliest first; empty if only a person can continue the case.
@@ -80,6 +90,14 @@ pub struct CaseSheet {
     pub same_mailbox: Vec<SubjectRef>,
 }
 
+/// A review that is awaited.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ReviewSheet {
+    /// The team of the queue.
+    pub team: Option<String>,
+    pub claimed_until: Option<DateTime<Utc>>,
+}
+
 /// A decision that is allowed now.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DecisionLine {
@@ -87,6 +105,8 @@ pub struct DecisionLine {
     pub reason_required: bool,
     /// How many different people must agree.
     pub people: u32,
+    /// Where it leads: the steps until one waits or the case closes.
+    pub then: Vec<String>,
 }
 
 /// Something that happens at a time unless somebody acts before.
@@ -95,6 +115,15 @@ pub struct ComingLine {
     pub at: DateTime<Utc>,
     /// A sentence.
     pub what: String,
+}
+
+/// Something that happens at a time if nobody acts before.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Upcoming {
+    pub at: DateTime<Utc>,
+    pub what: String,
+    /// What follows from it, in order.
+    pub then: Vec<String>,
 }
 
 /// A call that has not ended.

@@ -15,6 +15,7 @@
 //! | `explain` | why policies did or did not fire, and dry runs |
 //! | `events` | CloudEvents |
 //! | `subjects` | everything about one person, and its erasure |
+//! | `status` | the state of the daemon |
 
 pub mod audit;
 pub mod bounds;
@@ -33,6 +34,7 @@ pub mod policies;
 pub mod problem;
 pub mod providers;
 pub mod shadow;
+pub mod status;
 pub mod steps;
 pub mod subjects;
 pub mod sweeps;

@@ -34,6 +34,7 @@
 //! | `order` | operator orders on a case |
 //! | `mail` | recipient, language and final text of mails |
 //! | `recorded` | the inputs of a transition, for replay |
+//! | `upcoming` | what happens by itself, and the orders that a state allows |
 //! | `forecast` | a case in plain words: what it waits for, what can be decided |
 
 mod advance;
@@ -75,6 +76,7 @@ mod session;
 pub mod state;
 mod stuck;
 mod transition;
+mod upcoming;
 mod urgency;
 mod verifying;
 mod waiting;
@@ -105,6 +107,7 @@ pub use state::{
     Case, EarlierEvent, Echo, Held, Hold, InGrace, Pending, Placed, Purpose, RecordedEvent, Reviewing, State,
     Stretch, Stuck, Verifying, Waiting, Whose,
 };
+pub use upcoming::{Upcoming, follow, orders_allowed, upcoming};
 pub use urgency::Urgency;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -52,6 +52,7 @@ pub async fn run(path: &Path, rehearse: Option<Rehearsal>) -> Result<Ending, Fai
     for listening in &listeners {
         output::line(&format!("listening on http://{}", listening.address));
     }
+    tracing::info!("the console is at http://{}/; sign in with a token of access.tokens", config.listen);
     notify::ready(&engine);
     let telling = tokio::spawn(notify::keep_telling(engine.clone()));
     tokio::select! {

@@ -160,7 +160,7 @@ pub struct Access {
     /// Bearer tokens of programs and people.
     #[serde(default)]
     pub tokens: Vec<Token>,
-    /// Sign-in to the console. Checked, but this version has no console.
+    /// Sign-in to the console. Checked, but this version signs in with tokens only.
     #[serde(default)]
     pub oidc: Option<Oidc>,
 }

@@ -120,6 +120,7 @@ pub fn open(
     Ok(response)
 }
 
+/// Sends the browser on.
 pub fn goes(next: &str) -> Response {
     (guards(), Redirect::to(next)).into_response()
 }

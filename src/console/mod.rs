@@ -11,23 +11,37 @@
 //! | `refused` | pages for refused requests |
 //! | `login` | signing in and out, one-time links |
 //! | `settings` | the switch of the theme |
+//! | `home` | what needs a person now |
 //! | `cases` | the list of cases |
-//! | `form` | fields of forms |
 //! | `drawing` | a policy as a path |
 //! | `admin` | pages for people who own policies |
+//! | `case`, `evidence`, `timeline`, `live` | one case: decisions and orders; documents beside registrations; its journal in words; news |
+//! | `queue`, `queue_turn` | reviews one after another |
+//! | `people` | one person, and what cases hold |
+//! | `limits` | what limits stopped |
+//! | `form` | forms of pages |
 //! | `routes` | every page, with the roles that it needs |
 
 mod admin;
 mod assets;
+mod case;
 mod cases;
 mod drawing;
+mod evidence;
 mod form;
+mod home;
+mod limits;
+mod live;
 mod login;
 mod nav;
+mod people;
+mod queue;
+mod queue_turn;
 mod refused;
 mod routes;
 mod settings;
 mod templates;
+mod timeline;
 mod visit;
 mod words;
 

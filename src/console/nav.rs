@@ -9,6 +9,8 @@ use crate::http::routes::{CASES, EXPLAIN, POLICIES};
 /// A page in the navigation. `Other` is on no list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
+    Home,
+    Queue,
     Cases,
     Explain,
     Policies,
@@ -17,6 +19,8 @@ pub enum Place {
     Calendar,
     Providers,
     Audit,
+    Holds,
+    Limits,
     Other,
 }
 
@@ -31,7 +35,25 @@ struct Entry {
 }
 
 const ENTRIES: &[Entry] = &[
+    Entry { group: "Desk", place: Place::Home, label: "Home", path: "/", key: 'h', roles: EXPLAIN },
+    Entry {
+        group: "Desk",
+        place: Place::Queue,
+        label: "Queue",
+        path: "/queue",
+        key: 'q',
+        roles: &[Role::Desk],
+    },
     Entry { group: "Desk", place: Place::Cases, label: "Cases", path: "/cases", key: 'c', roles: CASES },
+    Entry { group: "Desk", place: Place::Holds, label: "Holds", path: "/holds", key: 'o', roles: CASES },
+    Entry {
+        group: "Desk",
+        place: Place::Limits,
+        label: "Over limit",
+        path: "/limits",
+        key: 'l',
+        roles: CASES,
+    },
     entry(Place::Policies, "Policies", "/policies", 'p', POLICIES),
     entry(Place::Changes, "Changes", "/changes", 'r', POLICIES),
     entry(Place::Explain, "Explain", "/explain", 'e', EXPLAIN),

@@ -6,6 +6,7 @@ use include_dir::{Dir, include_dir};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, HtmlEscape, State, UndefinedBehavior};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::model::Timestamp;
@@ -35,7 +36,10 @@ fn compile() -> Result<Environment<'static>, String> {
     all.add_filter("short", |id: &str| words::short(id));
     all.add_filter("plain", |word: &str| words::plain(word));
     all.add_filter("capital", |text: &str| words::capital(text));
+    all.add_filter("untimed", |text: &str| words::untimed(text));
     all.add_filter("id", id);
+    // For a part of a path or a value of a query.
+    all.add_filter("urlencode", |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string());
     Ok(all)
 }
 

@@ -56,6 +56,21 @@ pub fn plain(word: &str) -> String {
     word.replace('_', " ")
 }
 
+/// A sentence of the API without its times, which a page shows beside it.
+pub fn untimed(text: &str) -> String {
+    const LENGTH: usize = "2027-03-10 12:00".len();
+    let Some((before, after)) = text.split_once(" UTC") else { return text.to_owned() };
+    let Some(at) = before.len().checked_sub(LENGTH) else { return text.to_owned() };
+    match (before.get(..at), before.get(at..)) {
+        (Some(said), Some(time)) if time.starts_with(|c: char| c.is_ascii_digit()) => {
+            let said = said.trim_end();
+            let said = said.strip_suffix("until").unwrap_or(said).trim_end().trim_end_matches(',');
+            format!("{said}{after}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// With a capital, for the start of a sentence or a button.
 pub fn capital(text: &str) -> String {
     let mut rest = text.chars();
@@ -92,6 +107,23 @@ mod tests {
             assert_eq!(local(at.parse().unwrap(), now, zone), text);
         }
         assert_eq!(full(now, zone), "Wednesday 10 March 2027, 13:00:00 CET");
+    }
+
+    #[test]
+    fn sentences_lose_their_times() {
+        for (text, without) in [
+            ("a decision in the queue soc until 2027-03-10 12:00 UTC", "a decision in the queue soc"),
+            ("a decision until 2027-03-10 12:00 UTC (1 given)", "a decision (1 given)"),
+            (
+                "the person's verification at proof, until 2027-03-10 12:00 UTC",
+                "the person's verification at proof",
+            ),
+            ("the end of grace before delete, 2027-03-10 12:00 UTC", "the end of grace before delete"),
+            ("nothing", "nothing"),
+            ("in UTC", "in UTC"),
+        ] {
+            assert_eq!(untimed(text), without);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::store::{self, CaseFilter, Store};
 
 use super::cases::{ApplyError, Cases};
 use super::metrics::Metrics;
-use super::view::{calls, decisions};
+use super::view::{calls, decisions, registered, review};
 
 pub use crate::case::Order;
 
@@ -170,6 +170,10 @@ impl Operators {
             decisions: policy.map(|policy| decisions(&case, policy)).unwrap_or_default(),
             may_not_decide: None,
             coming: all(policy.map(|policy| case::coming(&case, policy)).unwrap_or_default()),
+            orders_allowed: all(case::orders_allowed(&case)),
+            review: policy.and_then(|policy| review(&case, policy, self.clock.now())),
+            upcoming: policy.map(|policy| all(case::upcoming(&case, policy))).unwrap_or_default(),
+            registered: Some(registered(case.seen.as_ref().unwrap_or(&case.subject))),
             decisions_given: match &case.state {
                 State::Reviewing(review) => all(review.given.clone()),
                 _ => Vec::new(),

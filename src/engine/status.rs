@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use tokio::sync::watch;
 
-use crate::model::Clock;
+use crate::api::status::{OpenCount, StatusSheet};
+use crate::model::{CaseState, Clock};
 use crate::rollout::Rollout;
 use crate::store::{self, Store};
 
@@ -35,6 +37,25 @@ impl Status {
         let pauses = self.outages.known().iter().filter(|pause| pause.until.is_none()).count();
         let counted = Counted::read(&self.store, self.clock.now(), unloadable, pauses);
         self.metrics.text(counted.map_err(|error| error.to_string())?)
+    }
+
+    /// Returns a counter of commits: it changes after each one that changes a case.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.store.cases_applied()
+    }
+
+    /// Returns open cases and everything that does not work now.
+    pub fn sheet(&self) -> Result<StatusSheet, store::Error> {
+        let count = |((policy, state), cases): ((String, String), u64)| {
+            Some(OpenCount { policy, state: CaseState::of_word(&state)?, cases })
+        };
+        Ok(StatusSheet {
+            open: self.store.open_counts()?.into_iter().filter_map(count).collect(),
+            degraded: self.degraded(),
+            unloadable: self.rollout.unloadable.sentences(),
+            losses: self.loss_lines(),
+            disk_full: self.store.is_full(),
+        })
     }
 
     /// Returns a sentence for each outside system that does not work now.

@@ -14,6 +14,7 @@ use crate::api::cases::{
 use crate::api::holds::{HoldLine, HoldQuery};
 use crate::api::journal::{Entry, JournalPage};
 use crate::api::timers::{TimerQuery, TimersAhead};
+use crate::config::Role;
 use crate::engine::operators::Order;
 use crate::engine::sources::Whom;
 use crate::model::CaseId;
@@ -45,6 +46,9 @@ pub async fn show(
     let id = CaseId(id);
     let mut sheet = doors.engine.operators().case_sheet(&id)?.ok_or_else(|| Problem::not_found("case"))?;
     sheet.may_not_decide = doors.engine.operators().may_not_decide(&id, &caller.actor)?;
+    if !caller.may(&[Role::Desk, Role::Operator, Role::Privacy]) {
+        sheet.registered = None;
+    }
     if !caller.raw_identity {
         // Reading values of documents needs a permission of its own.
         for step in sheet.steps.values_mut().filter_map(Value::as_object_mut) {

@@ -112,7 +112,19 @@ struct Known {
     peer: Peer,
     standing: Standing,
     bounds: Bounds,
+    stopped: Stopped,
     router: TowerToHyperService<Router>,
+}
+
+/// Tells an answer without an end that the listener stops.
+#[derive(Debug, Clone)]
+pub struct Stopped(watch::Receiver<bool>);
+
+impl Stopped {
+    pub async fn wait(&mut self) {
+        // An error means that the listener is gone.
+        let _ = self.0.wait_for(|stopped| *stopped).await;
+    }
 }
 
 impl Service<Request<Incoming>> for Known {
@@ -126,6 +138,7 @@ impl Service<Request<Incoming>> for Known {
         extensions.insert(self.peer);
         extensions.insert(self.standing.clone());
         extensions.insert(self.bounds);
+        extensions.insert(self.stopped.clone());
         let answer = self.router.call(request);
         Box::pin(async move { Ok(answer.await?.map(|body| Answer { body, _under_way: under_way })) })
     }
@@ -196,7 +209,13 @@ async fn serve(listener: TcpListener, router: Router, bounds: Bounds, mut stoppe
             .header_read_timeout(bounds.header_within)
             .max_buf_size(LARGEST_HEADER);
         let standing = place.standing();
-        let service = Known { peer, standing, bounds, router: TowerToHyperService::new(router.clone()) };
+        let service = Known {
+            peer,
+            standing,
+            bounds,
+            stopped: Stopped(stopped.clone()),
+            router: TowerToHyperService::new(router.clone()),
+        };
         let connection = builder.serve_connection(TokioIo::new(Lingering::new(socket)), service);
         tokio::spawn(run(graceful.watch(connection), place, descriptor));
     }

@@ -63,7 +63,7 @@ use crate::model::Clock;
 
 pub use access::{Access, Caller, Grant};
 pub use describe::{Describe, Description};
-pub use listen::{Bounds, Listening, listen, listen_on, listen_within};
+pub use listen::{Bounds, Listening, Stopped, listen, listen_on, listen_within};
 pub use openapi::document;
 pub use problem::Problem;
 pub use routes::{Needs, Route};

@@ -183,6 +183,12 @@ pub(super) fn inside() -> Vec<Route> {
         reads("/livez", Needs::Nothing, watch::live, "Check that the daemon makes progress"),
         reads("/readyz", Needs::Nothing, watch::ready, "Check that the daemon can serve"),
         reads("/openapi.json", Needs::Role(ANY), openapi::show, "Read this document"),
+        reads(
+            "/v1/status",
+            Needs::Role(EXPLAIN),
+            watch::status,
+            "Count open cases, and list what does not work",
+        ),
         reads("/v1/openapi.json", Needs::Role(ANY), openapi::show, "Read this document"),
     ];
     routes.extend(of_people());

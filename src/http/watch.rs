@@ -1,4 +1,5 @@
-//! Routes for monitoring. Open to every client that reaches the private listener: they name no person.
+//! Routes for monitoring. All but the status are open to every client that reaches the private listener: they name no
+//! person.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -6,6 +7,7 @@ use axum::response::Response;
 use chrono::TimeDelta;
 
 use crate::api::providers::Providers;
+use crate::api::status::StatusSheet;
 
 use super::answer::{Answer, Words};
 use super::exposition::Exposition;
@@ -19,6 +21,11 @@ pub async fn metrics(State(doors): State<AppState>, headers: HeaderMap) -> Resul
 /// Lists outside systems, and whether they answer. Names no person, and needs a role all the same.
 pub async fn providers(State(doors): State<AppState>) -> Result<Answer<Providers>, Problem> {
     Ok(Answer(doors.engine.status().providers()?))
+}
+
+/// Open cases, and what does not work now.
+pub async fn status(State(doors): State<AppState>) -> Result<Answer<StatusSheet>, Problem> {
+    Ok(Answer(doors.engine.status().sheet()?))
 }
 
 pub async fn live(State(doors): State<AppState>) -> Words {

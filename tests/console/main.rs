@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `admin` | the pages of people who own policies |
 //! | `client` | a browser without a screen: cookies, forms, redirects |
+//! | `journeys` | people decide in a real browser, in two themes and at two widths |
 //! | `matrix` | every page with every role |
 //! | `security` | sessions, forged forms, injected names, redirects |
 #![allow(
@@ -17,6 +18,7 @@
 
 mod admin;
 mod client;
+mod journeys;
 mod matrix;
 mod security;
 #[path = "../world/mod.rs"]

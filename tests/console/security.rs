@@ -5,6 +5,7 @@ use std::path::Path;
 use reqwest::{Method, StatusCode};
 
 use crate::client::Client;
+use crate::world::people::other_name;
 use crate::world::{World, token};
 
 async fn world() -> World {
@@ -146,4 +147,41 @@ async fn a_person_with_markup_in_the_name_is_shown_as_text() {
         assert!(!page.text.contains("<img src=x") && !page.text.contains("<script>alert"), "{}", page.text);
     }
     assert!(dana.get("/cases").await.text.contains("&lt;img src=x"), "the name is shown");
+}
+
+/// A decision that was taken meanwhile by somebody else is refused with a sentence, and what was typed is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_about_a_case_that_moved_on_is_not_taken() {
+    let world = world().await;
+    let ada = world.registers("Ada");
+    world.goes_through(&ada, other_name()).await;
+    let sheet = world.until_state(&ada, "in_review").await;
+    let page = format!("/cases/{}", sheet["id"].as_str().unwrap());
+    let decisions = format!("{page}/decisions");
+    let (mut desi, mut devi) =
+        (Client::signed_in(&world, "t-desk").await, Client::signed_in(&world, "t-desk-2").await);
+    let seen = devi.get(&page).await.field("seen").unwrap();
+    let fields = |reason| [("decision", "approve"), ("reason", reason), ("seen", seen.as_str())];
+    let done = desi.submit(&page, &decisions, &fields("first")).await;
+    assert_eq!((done.status, done.goes()), (StatusCode::SEE_OTHER, page.as_str()));
+    world.until_closed(&ada, "approved").await;
+    let late = devi.submit("/cases", &decisions, &fields("second, typed in vain")).await;
+    assert_eq!((late.status, late.goes()), (StatusCode::SEE_OTHER, page.as_str()));
+    let shown = devi.get(&page).await.text;
+    assert!(
+        shown.contains("changed while you looked at it") && shown.contains("closed (approved)"),
+        "{shown}"
+    );
+    // Said once.
+    assert!(!devi.get(&page).await.text.contains("changed while you looked"));
+    // A decision without its required reason is not taken either.
+    let ben = world.registers("Ben");
+    world.goes_through(&ben, other_name()).await;
+    let sheet = world.until_state(&ben, "in_review").await;
+    let page = format!("/cases/{}", sheet["id"].as_str().unwrap());
+    let answer =
+        devi.submit(&page, &format!("{page}/decisions"), &[("decision", "approve"), ("reason", " ")]).await;
+    assert_eq!(answer.goes(), page);
+    assert!(devi.get(&page).await.text.contains("Nothing was decided"), "the refusal is shown");
+    assert_eq!(world.until_state(&ben, "in_review").await["id"], sheet["id"]);
 }

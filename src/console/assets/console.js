@@ -29,9 +29,10 @@
     next.querySelector("a, input, button").focus();
   };
   const press = (element) => {
-    if (element.matches("input:not([type=submit]), textarea, select")) element.focus();
-    else if (element.matches("input[type=radio], label")) element.click();
-    else element.click();
+    element.click();
+    // A choice leads to the field that goes with it.
+    const then = element.dataset.then && document.querySelector(element.dataset.then);
+    if (then) then.focus();
   };
 
   let go = false;
@@ -57,7 +58,7 @@
       return;
     }
     if (key === "j" || key === "k") { event.preventDefault(); step(key === "j" ? 1 : -1); return; }
-    if (key === "Enter" && event.target !== document.body) return;
+    if (key === "Enter" && event.target !== document.body && event.target.id !== "main") return;
     const own = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (own) { event.preventDefault(); press(own); }
   });

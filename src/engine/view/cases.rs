@@ -1,12 +1,13 @@
 //! Cases, holds, migrations.
 
 use crate::api::Name;
-use crate::api::cases::{CallLine, ComingLine, DecisionLine, SubjectLine};
+use crate::api::cases::{CallLine, ComingLine, DecisionLine, ReviewSheet, SubjectLine, Upcoming};
 use crate::api::holds::{Hold, HoldTarget, Placed, Whose};
 use crate::api::journal::{Decision, OrderWord, Ordered, RefusedDecision};
-use crate::case::{self, Case, Pending};
-use crate::model::{Subject, SubjectRef};
+use crate::case::{self, Case, Pending, Reviewing, State};
+use crate::model::{Fields, Subject, SubjectRef, Timestamp};
 use crate::policy::Policy;
+use crate::policy::tree::Step;
 
 impl From<&Subject> for SubjectLine {
     fn from(subject: &Subject) -> Self {
@@ -33,7 +34,9 @@ pub(in crate::engine) fn decisions(case: &Case, policy: &Policy) -> Vec<Decision
     let line = |decision: String| {
         let rule = rules.and_then(|(rules, _)| rules.get(&decision));
         let reason_required = rule.is_some_and(|rule| rule.reason_required);
-        DecisionLine { decision, reason_required, people: rules.map_or(1, |(_, people)| people) }
+        let then = reviewed(case, policy).map(|(_, step)| case::follow(policy, step, &decision));
+        let (people, then) = (rules.map_or(1, |(_, people)| people), then.unwrap_or_default());
+        DecisionLine { decision, reason_required, people, then }
     };
     case::decisions_allowed(case, policy).into_iter().map(line).collect()
 }
@@ -41,6 +44,54 @@ pub(in crate::engine) fn decisions(case: &Case, policy: &Policy) -> Vec<Decision
 impl From<case::Coming> for ComingLine {
     fn from(case::Coming { at, what }: case::Coming) -> Self {
         Self { at, what }
+    }
+}
+
+/// The review of a case and its step, if one is awaited.
+fn reviewed<'a>(case: &'a Case, policy: &'a Policy) -> Option<(&'a Reviewing, &'a Step)> {
+    let State::Reviewing(review) = &case.state else { return None };
+    Some((review, policy.step(review.step)?))
+}
+
+/// The rules of a case's review, if one is awaited.
+pub(in crate::engine) fn review(case: &Case, policy: &Policy, now: Timestamp) -> Option<ReviewSheet> {
+    let (review, _) = reviewed(case, policy)?;
+    Some(ReviewSheet {
+        team: policy.people.queues.get(&review.queue).map(|queue| queue.team.clone()),
+        claimed_until: review.assignee.as_ref().map(|claim| claim.until).filter(|until| *until > now),
+    })
+}
+
+/// Fields that people fill in or recognize a person by. Others are for policies.
+const REGISTERED: &[&str] = &[
+    "first_name",
+    "last_name",
+    "email",
+    "username",
+    "date_of_birth",
+    "phone",
+    "company",
+    "department",
+    "title",
+    "job_title",
+    "profile",
+    "locale",
+    "start_date",
+    "created_at",
+];
+
+pub(in crate::engine) fn registered(subject: &Subject) -> Fields {
+    let field = |name: &&str| Some(((*name).to_owned(), subject.fields.get(*name)?.clone()));
+    let known = REGISTERED.iter().filter_map(field);
+    known
+        .filter(|(_, value)| value.as_str().is_none_or(|text| !text.is_empty()) && !value.is_null())
+        .collect()
+}
+
+impl From<case::Upcoming> for Upcoming {
+    fn from(upcoming: case::Upcoming) -> Self {
+        let case::Upcoming { at, what, then } = upcoming;
+        Self { at, what, then }
     }
 }
 

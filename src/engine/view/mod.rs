@@ -13,4 +13,4 @@ mod journal;
 mod sweeps;
 mod traces;
 
-pub(super) use cases::{calls, decisions};
+pub(super) use cases::{calls, decisions, registered, review};
