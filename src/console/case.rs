@@ -184,78 +184,53 @@ fn choices(sheet: &CaseSheet) -> Vec<Choice> {
     sheet.decisions_allowed.iter().zip(1..).map(choice).collect()
 }
 
+/// What an order needs, and what it does.
+struct Offer {
+    path: &'static str,
+    roles: &'static [Role],
+    label: &'static str,
+    explains: &'static str,
+    reason: bool,
+    danger: bool,
+}
+
+fn offer(order: &OrderWord) -> Offer {
+    let offer =
+        |path, roles, label, explains| Offer { path, roles, label, explains, reason: true, danger: false };
+    let desk = |path, label, explains| Offer { reason: false, ..offer(path, &[Role::Desk], label, explains) };
+    let operator = |path, label, explains| offer(path, &[Role::Operator], label, explains);
+    match order {
+        OrderWord::Claim => desk("claim", "Claim for 30 minutes", "Nobody else decides meanwhile."),
+        OrderWord::ReleaseClaim => {
+            desk("release", "Release the claim", "Anybody of the team can decide again.")
+        }
+        OrderWord::Remind => {
+            operator("remind", "Send the reminder now", "The person gets the mail with the link again.")
+        }
+        OrderWord::Retry => operator("retry", "Try the failed step again", "Attempts count anew."),
+        OrderWord::Undo => operator("undo", "Undo before it happens", "The effect in grace is not done."),
+        OrderWord::Lift => {
+            operator("lift", "Lift the holds", "What this case holds against the person is given back.")
+        }
+        OrderWord::Release => {
+            let explains = "The effect that the limit stopped is done.";
+            offer("limits/release", ADMIN, "Release over the limit", explains)
+        }
+        OrderWord::Drop => {
+            let explains = "The effect is not done, and the case closes.";
+            Offer { danger: true, ..offer("limits/drop", ADMIN, "Drop the effect", explains) }
+        }
+        OrderWord::Cancel => Offer {
+            danger: true,
+            ..operator("cancel", "Cancel the case", "It ends without further effects.")
+        },
+    }
+}
+
 fn orders(visit: &Visit, sheet: &CaseSheet) -> Vec<OrderForm> {
     let id = sheet.line.id.as_str();
     let form = |order: &OrderWord| {
-        let (path, roles, label, explains, reason, danger): (_, &[Role], _, _, _, _) = match order {
-            OrderWord::Claim => (
-                "claim",
-                &[Role::Desk],
-                "Claim for 30 minutes",
-                "Nobody else decides meanwhile.",
-                false,
-                false,
-            ),
-            OrderWord::ReleaseClaim => (
-                "release",
-                &[Role::Desk],
-                "Release the claim",
-                "Anybody of the team can decide again.",
-                false,
-                false,
-            ),
-            OrderWord::Remind => (
-                "remind",
-                &[Role::Operator],
-                "Send the reminder now",
-                "The person gets the mail with the link again.",
-                true,
-                false,
-            ),
-            OrderWord::Retry => {
-                ("retry", &[Role::Operator], "Try the failed step again", "Attempts count anew.", true, false)
-            }
-            OrderWord::Undo => (
-                "undo",
-                &[Role::Operator],
-                "Undo before it happens",
-                "The effect in grace is not done.",
-                true,
-                false,
-            ),
-            OrderWord::Lift => (
-                "lift",
-                &[Role::Operator],
-                "Lift the holds",
-                "What this case holds against the person is given back.",
-                true,
-                false,
-            ),
-            OrderWord::Release => (
-                "limits/release",
-                ADMIN,
-                "Release over the limit",
-                "The effect that the limit stopped is done.",
-                true,
-                false,
-            ),
-            OrderWord::Drop => (
-                "limits/drop",
-                ADMIN,
-                "Drop the effect",
-                "The effect is not done, and the case closes.",
-                true,
-                true,
-            ),
-            OrderWord::Cancel => (
-                "cancel",
-                &[Role::Operator],
-                "Cancel the case",
-                "It ends without further effects.",
-                true,
-                true,
-            ),
-        };
+        let Offer { path, roles, label, explains, reason, danger } = offer(order);
         let path = match path.strip_prefix("limits/") {
             Some(word) => format!("/limits/{id}/{word}"),
             None => format!("/cases/{id}/{path}"),

@@ -110,7 +110,7 @@ pub async fn decide(visit: Visit, RawForm(form): RawForm) -> Result<Response, Pr
     }
     let (mut groups, _) = stopped(&visit).await?;
     for group in &mut groups {
-        group.items.retain(|line| ids.iter().any(|id| *id == line.id.0));
+        group.items.retain(|line| ids.contains(&line.id.0));
     }
     groups.retain(|group| !group.items.is_empty());
     let count = groups.iter().map(|group| group.items.len()).sum();

@@ -109,25 +109,17 @@ fn text(note: &Note) -> String {
         Note::Joined { event, .. } => format!("the event {event} joined the case"),
         Note::StepBegan { verb } => format!("the step began: {}", plain(verb)),
         Note::StepSkipped { clause } => format!("the step was skipped, because this is false: {clause}"),
-        Note::StepEnded { outcome, reasons } if reasons.is_empty() => format!("result: {}", plain(outcome)),
-        Note::StepEnded { outcome, reasons } => {
-            let reasons: Vec<_> = reasons.iter().map(|reason| plain(reason)).collect();
-            format!("result: {} ({})", plain(outcome), reasons.join(", "))
-        }
+        Note::StepEnded { outcome, reasons } => step_ended(outcome, reasons),
         Note::CallAsked { action, .. } => format!("{} was requested", action_word(action)),
         Note::AttemptBegan { attempt, .. } => format!("attempt {attempt} began"),
         Note::AttemptFailed { attempt, failure, retry_at, .. } => {
             let next = if retry_at.is_some() { "it is tried again" } else { "it is not tried again" };
             format!("attempt {attempt} failed: {}; {next}", failure.reason)
         }
-        Note::AttemptLost { attempt, .. } => {
-            format!("the result of attempt {attempt} is not known; it is read back first")
-        }
+        Note::AttemptLost { attempt, .. } => format!("the result of attempt {attempt} is not known yet"),
         Note::CallDone { detail, .. } => done(detail),
         Note::SessionStarted { attempt, .. } => format!("verification session {attempt} started"),
-        Note::SessionEnded { .. } => {
-            "the session ended without a result; the person may start another".to_owned()
-        }
+        Note::SessionEnded { .. } => "the session ended without a result; another may start".to_owned(),
         Note::SessionVoid { why, .. } => {
             format!("the session is void ({}) and does not count against the person", plain(why.word()))
         }
@@ -144,9 +136,7 @@ fn text(note: &Note) -> String {
         Note::Escalated { queue } => format!("escalated to the queue {queue}"),
         Note::Ordered { operator } => format!("{} {}", operator.by.name, ordered(operator.order)),
         Note::Migrated { by, .. } => format!("{by} moved the case to another revision of its policy"),
-        Note::OverLimit { action } => {
-            format!("a limit stopped {}; an administrator decides", plain(action.word()))
-        }
+        Note::OverLimit { action } => format!("a limit stopped {}", plain(action.word())),
         Note::Skipped { action } => format!("{} was not necessary", plain(action.word())),
         Note::HoldPlaced { held: target } => format!("hold placed on {}", held(target)),
         Note::HoldLifted { held: target, stays: false } => format!("hold lifted from {}", held(target)),
@@ -162,18 +152,13 @@ fn text(note: &Note) -> String {
             format!("another person has shown this document before, in {} cases", cases.len())
         }
         Note::LateDecision { decision } => {
-            format!(
-                "{} decided {} after the close; nothing changed",
-                decision.by.name,
-                plain(&decision.decision)
-            )
+            let (by, decision) = (&decision.by.name, plain(&decision.decision));
+            format!("{by} decided {decision} after the close; nothing changed")
         }
-        Note::DecisionRefused { refused } => format!(
-            "the decision {} of {} was refused: {}",
-            plain(&refused.decision),
-            refused.by.name,
-            plain(&refused.reason)
-        ),
+        Note::DecisionRefused { refused } => {
+            let (by, decision, why) = (&refused.by.name, plain(&refused.decision), plain(&refused.reason));
+            format!("the decision {decision} of {by} was refused: {why}")
+        }
         Note::Stuck { .. } => "the case is stuck".to_owned(),
         Note::GraceBegan { .. } => "the grace period began".to_owned(),
         Note::Contested => "the person objected; the clock is stopped".to_owned(),
@@ -182,6 +167,12 @@ fn text(note: &Note) -> String {
         Note::Destroyed { .. } => "the grace period ended and the effect was done".to_owned(),
         Note::Closed { result } => format!("closed: {}", plain(result)),
     }
+}
+
+fn step_ended(outcome: &str, reasons: &[String]) -> String {
+    let reasons: Vec<_> = reasons.iter().map(|reason| plain(reason)).collect();
+    let why = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    format!("result: {}{why}", plain(outcome))
 }
 
 fn length(seconds: i64) -> String {
