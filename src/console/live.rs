@@ -35,11 +35,20 @@ pub async fn case(
     let text = format!(
         "event: changed\ndata: This case has changed. <a href=\"{link}\" data-key=\"u\">Show it <kbd>u</kbd></a>\n\n"
     );
+    let mut until = stopped.clone();
     let news = stream::once(async move { news(&visit, &CaseId(id), from, stopped).await });
+    // The browser would open a stream that ends at once again.
+    let last = stream::once(async move {
+        tokio::select! {
+            () = until.wait() => {}
+            () = tokio::time::sleep(LONGEST) => {}
+        }
+        Ok(String::new())
+    });
     let first = stream::once(async { Ok::<_, std::convert::Infallible>(": open\n\n".to_owned()) });
     let rest =
         futures::StreamExt::map(news, move |changed| Ok(if changed { text.clone() } else { String::new() }));
-    let body = Body::from_stream(futures::StreamExt::chain(first, rest));
+    let body = Body::from_stream(futures::StreamExt::chain(futures::StreamExt::chain(first, rest), last));
     Ok((guards(), [(header::CONTENT_TYPE, "text/event-stream")], body).into_response())
 }
 

@@ -30,7 +30,8 @@ impl Page {
     /// The value of the first field with a name.
     pub fn field(&self, name: &str) -> Option<String> {
         let (_, rest) = self.text.split_once(&format!("name=\"{name}\" value=\""))?;
-        Some(rest.split('"').next().unwrap().to_owned())
+        // Values of our forms contain no other character that a template escapes.
+        Some(rest.split('"').next().unwrap().replace("&#x2f;", "/"))
     }
 }
 
