@@ -53,8 +53,11 @@ impl AppState {
         self.admit(gate.needs, &mut parts)?;
         let bounds = parts.extensions.get::<Bounds>().copied().unwrap_or_default();
         let _room = self.bodies.room(gate, &parts).await?;
+        // The form of an unknown link is not read; its page says that the link is not valid.
+        let stranger = gate.needs == Needs::Link && self.link_of(parts.uri.path()).is_none();
         let body = match gate.largest {
             0 => Bytes::new(),
+            _ if stranger => Bytes::new(),
             largest => match read(body, &parts, largest, bounds).await {
                 // No vendor sends this. The answer is the same as for every other unknown hint.
                 Err(_) if gate.needs == Needs::Hint => {

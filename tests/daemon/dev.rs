@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use crate::world::edit;
+use proofd::simulate::applicant::press;
 use reqwest::header::LOCATION;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -171,7 +172,7 @@ async fn signs_up(dev: &mut Dev, sign_up: &str, mailbox: &str) -> String {
     let links: Vec<&str> =
         mails[0]["links"].as_array().unwrap().iter().filter_map(|link| link.as_str()).collect();
     let link = links.iter().find(|link| link.contains("/v/")).unwrap().to_string();
-    let mut to = dev.post(&link, &[]).await;
+    let mut to = press(&dev.http, &link).await.unwrap();
     loop {
         let next = to.headers()[LOCATION].to_str().unwrap().to_owned();
         if next.contains("/web/v4/app") {
