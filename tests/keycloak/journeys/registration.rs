@@ -56,6 +56,7 @@ async fn a_verified_registration_can_sign_in() {
     assert!(impatient.browser.text().contains(REFUSED), "{}", impatient.browser.text());
 
     chromium.go(&alex.link_after(0, "/v/").await);
+    chromium.clicks("input[name=agree]");
     chromium.clicks("button[type=submit]");
     chromium.sees("form[action$='/pass'] button");
     assert_eq!(realm.groups_of(&id).await, [PENDING], "a link that was opened proves nothing");
