@@ -150,6 +150,8 @@ impl Asks for Agreed {
         let form = ObjectBuilder::new().property("agree", text());
         let what = "The version of the text that the person agreed to, from the page.";
         into.takes(what, [("application/x-www-form-urlencoded", form.into())]);
+        // A page without a checkbox sends none.
+        into.body.iter_mut().for_each(|body| body.required = Some(Required::False));
     }
 }
 

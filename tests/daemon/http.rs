@@ -118,7 +118,7 @@ async fn an_invalid_request_error_names_the_cause() {
     let huge = json!({ "reason": "x".repeat(1 << 20) });
     let rows: Vec<(Method, &str, Option<Value>, u16, &str)> = vec![
         (Method::GET, "/v1/nothing", None, 404, "/v1/nothing"),
-        (Method::GET, "/", None, 404, "no such path: /"),
+        (Method::GET, "/nothing", None, 404, "no such path: /nothing"),
         (Method::GET, "/v1/cases/../../etc/passwd", None, 404, ""),
         (Method::DELETE, "/v1/cases", None, 405, ""),
         (Method::GET, "/hooks/onelogin", None, 405, ""),
