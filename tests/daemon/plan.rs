@@ -23,6 +23,12 @@ async fn stands(world: &World) -> Value {
     world.get("/v1/policies").await["items"][0].clone()
 }
 
+/// The reasons without the length of the past, which grows during the test.
+fn reasons(policy: &Value) -> Vec<String> {
+    let texts = policy["why"].as_array().unwrap().iter().map(|why| why.as_str().unwrap());
+    texts.map(|why| why.split(", in the last ").next().unwrap().to_owned()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_would_have_deleted_many_is_parked_with_their_list() {
     let mut world = started("reload: {park_above: 2}\n").await;
@@ -86,12 +92,12 @@ async fn an_edit_that_would_have_deleted_many_is_parked_with_their_list() {
     let show = world.say(&["policy", "show", "proofing", "--revision", "waiting"]);
     assert!(show.out.contains("Trudy Tester") && show.out.contains("3 additional people"), "{show:?}");
     let again = stands(&world).await;
-    assert_eq!((&again["state"], &again["why"]), (&parked["state"], &parked["why"]));
+    assert_eq!((&again["state"], reasons(&again)), (&parked["state"], reasons(&parked)));
     // The result of the back-test survives a restart, and so does the list.
     assert_eq!(world.stop(), Some(0));
     world.start();
     let again = stands(&world).await;
-    assert_eq!((&again["state"], &again["why"]), (&parked["state"], &parked["why"]));
+    assert_eq!((&again["state"], reasons(&again)), (&parked["state"], reasons(&parked)));
     let show = world.say(&["policy", "show", "proofing", "--revision", "waiting"]);
     assert!(show.out.contains("Trudy Tester"), "{show:?}");
     assert!(!world.log().contains("Tester"), "names are for who may see them");
