@@ -1,4 +1,4 @@
-//! The pages behind people's links: what a person is told before the vendor starts, and how the pages look.
+//! The pages behind people's links: what a person reads before the vendor starts, and how the pages look.
 use std::path::Path;
 
 use proofd::simulate::applicant::{Led, agreement};

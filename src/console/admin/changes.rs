@@ -148,6 +148,12 @@ pub struct Judged {
     revision: String,
 }
 
+impl Judged {
+    fn reason(&self) -> Result<Reason, Problem> {
+        Reason::new(self.reason.clone()).map_err(Problem::bad_request)
+    }
+}
+
 /// POST `/changes/{name}/release`.
 pub async fn release(
     visit: Visit,
@@ -155,13 +161,11 @@ pub async fn release(
     Form(judged): Form<Judged>,
 ) -> Result<Response, Problem> {
     let (doors, caller) = (State(visit.doors.clone()), visit.caller.clone());
-    let done = match Reason::new(judged.reason.clone()) {
-        Ok(reason) => {
-            let body = Body(Release { reason, revision: Some(judged.revision.clone()) });
-            revisions::release(doors, Path(name.clone()), caller, body).await.map(|_| ())
-        }
-        Err(why) => Err(Problem::bad_request(why)),
+    let done = async {
+        let body = Body(Release { reason: judged.reason()?, revision: Some(judged.revision.clone()) });
+        revisions::release(doors, Path(name.clone()), caller, body).await.map(drop)
     };
+    let done = done.await;
     settle(&visit, &name, judged, done, format!("Released. The new revision of {name} runs for new cases."))
 }
 
@@ -172,13 +176,11 @@ pub async fn reject(
     Form(judged): Form<Judged>,
 ) -> Result<Response, Problem> {
     let (doors, caller) = (State(visit.doors.clone()), visit.caller.clone());
-    let done = match Reason::new(judged.reason.clone()) {
-        Ok(reason) => {
-            let body = Body(Reject { reason, revision: Some(judged.revision.clone()) });
-            revisions::reject(doors, Path(name.clone()), caller, body).await.map(|_| ())
-        }
-        Err(why) => Err(Problem::bad_request(why)),
+    let done = async {
+        let body = Body(Reject { reason: judged.reason()?, revision: Some(judged.revision.clone()) });
+        revisions::reject(doors, Path(name.clone()), caller, body).await.map(drop)
     };
+    let done = done.await;
     let text = format!("Rejected. {name} stays as it runs; the next edit of its files is judged anew.");
     settle(&visit, &name, judged, done, text)
 }

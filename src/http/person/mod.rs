@@ -68,7 +68,7 @@ struct View<'a> {
     missing: bool,
 }
 
-/// What the person is told about their data, and the version of the text to which they agree.
+/// The notice about the person's data, and the version of the text to which they agree.
 #[derive(Debug, Serialize)]
 struct Told {
     #[serde(flatten)]
